@@ -1,0 +1,102 @@
+"""What a loss sees: tensors with a shape, a dtype and a unit, and nothing else.
+
+B is the number of examples of the global batch, N the number of responses to one prompt, T the
+number of completion tokens after padding. Log-probabilities are **sums over the completion's
+tokens** (end token included, prompt and padding excluded), in nats, float32, with the token counts
+beside them: only a loss that wants a mean divides.
+
+This module never imports torch, so that method files can be listed without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from plumbline.errors import MethodError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: What a method may declare in `needs`, and what it then finds on its batch.
+NEEDS = {
+    "reference": "completions.reference [B] or [B, N]: log-probability under the frozen reference",
+    "mismatched": "singles.mismatched, a Completions: the same prompt with another prompt's "
+    "completion (a seeded derangement fixed at data time)",
+    "token_values": "completions.token_policy, .token_mask [B, T] (and .token_reference where "
+    "reference is declared too): per-token log-probabilities",
+}
+
+
+@dataclass(frozen=True)
+class Completions:
+    """One column of responses.
+
+    policy: [B] or [B, N] float32, nats, <= 0; carries the gradient.
+    tokens: [B] or [B, N] int64, >= 1; completion tokens counted in the sum.
+    needed: tensors that a method asked for by `needs`, found as attributes (`reference`, ...).
+    """
+
+    policy: Tensor
+    tokens: Tensor
+    needed: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Tensor:
+        if name.startswith("__") or name == "needed":
+            raise AttributeError(name)
+        if name in self.needed:
+            return self.needed[name]
+        raise MethodError(
+            f"the batch has no {name!r}: a method that reads it declares it in needs=(...); "
+            f"available needs are {', '.join(sorted(NEEDS))}"
+        )
+
+    @property
+    def logratio(self) -> Tensor:
+        """log policy/reference, nats; needs `reference`."""
+        return self.policy - self.needed_tensor("reference")
+
+    @property
+    def mean_policy(self) -> Tensor:
+        """Log-probability per token, nats; for length-normalised losses."""
+        return self.policy / self.tokens
+
+    def needed_tensor(self, name: str) -> Tensor:
+        """The declared tensor `name`; MethodError where it was not declared."""
+        return getattr(self, name)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairwise feedback: B prompts, each with a chosen and a rejected completion."""
+
+    chosen: Completions
+    rejected: Completions
+
+
+@dataclass(frozen=True)
+class Singles:
+    """Binary feedback: B prompts, each with one completion and a label.
+
+    desirable: [B] bool. mismatched: see `NEEDS`; None unless declared.
+    """
+
+    completion: Completions
+    desirable: Tensor
+    mismatched: Completions | None = None
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Scalar feedback: B prompts, each with N completions and their scores.
+
+    completions: fields of shape [B, N]. scores: [B, N] float32 in [0, 1], higher is better.
+    """
+
+    completions: Completions
+    scores: Tensor
+
+
+#: Feedback name of each batch type: the word used in data views, tables and messages.
+FEEDBACK = {"Pairs": "pairs", "Singles": "singles", "Lists": "lists"}

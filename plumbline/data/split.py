@@ -1,0 +1,1 @@
+from plumbline.splits import normalise, split_of  # noqa: F401

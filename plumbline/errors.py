@@ -1,0 +1,40 @@
+"""Every error Plumbline raises on purpose, with its exit code.
+
+Each message names the key, the value it got, and what would have been right.
+"""
+
+
+class PlumblineError(Exception):
+    """Base class; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class ConfigError(PlumblineError):
+    """The experiment file asks for something that does not exist or cannot work."""
+
+    exit_code = 2
+
+
+class DataError(PlumblineError):
+    """A data row is not what its schema says: names file, line, field and what was expected."""
+
+    exit_code = 3
+
+
+class MethodError(PlumblineError):
+    """A method or benchmark file breaks its contract."""
+
+    exit_code = 4
+
+
+class IntegrityError(PlumblineError):
+    """A file is torn, foreign, stale or locked by another process."""
+
+    exit_code = 5
+
+
+class JudgeError(PlumblineError):
+    """A judge could not be asked, or its answer could not be read."""
+
+    exit_code = 6
