@@ -1,0 +1,179 @@
+"""Where everything lies under `results/`. No other module builds a path from strings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from plumbline.errors import IntegrityError
+
+RESULTS = Path("results")
+
+
+def point_name(hyperparameters: dict[str, float | str | bool]) -> str:
+    """The folder name of a grid point: sorted `key=repr(value)`, so 0.10 and 1e-1 are one point."""
+    pairs = (f"{key}={_spell(value)}" for key, value in sorted(hyperparameters.items()))
+    return ",".join(pairs) or "default"
+
+
+def _spell(value: float | str | bool) -> str:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return repr(float(value)) if is_number else str(value)
+
+
+@dataclass(frozen=True)
+class SettingFolder:
+    """Model + data + SFT + alignment recipe: what experiments may share."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / self.name
+
+    @property
+    def record(self) -> Path:
+        return self.folder / "setting.json"
+
+    @property
+    def data_record(self) -> Path:
+        return self.folder / "data" / "data.json"
+
+    def data(self, split: str) -> Path:
+        return self.folder / "data" / f"{split}.parquet"
+
+    @property
+    def pretrain(self) -> Path:
+        return self.folder / "pretrain"
+
+    @property
+    def sft(self) -> Path:
+        return self.folder / "sft"
+
+    def reference(self, split: str) -> Path:
+        return self.folder / "reference" / f"{split}.parquet"
+
+    def run(self, method: str, point: str, seed: int) -> Run:
+        return Run(self.name, method, point, seed)
+
+    def selection(self, experiment: str, method: str) -> Path:
+        return self.folder / "selection" / experiment / f"{method}.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model: a method at a grid point with an alignment seed."""
+
+    setting: str
+    method: str
+    point: str
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / self.setting / "runs" / self.method / self.point / f"seed={self.seed}"
+
+    @property
+    def record(self) -> Path:
+        """The declared output of training, written last."""
+        return self.folder / "run.json"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    @property
+    def dynamics(self) -> Path:
+        return self.folder / "dynamics.parquet"
+
+    def evaluation(self) -> Evaluation:
+        """Where this run's validation answers and scores lie."""
+        return Evaluation(self.folder, "validation")
+
+    @classmethod
+    def of_record(cls, path: Path) -> Run:
+        """The run whose `run.json` lies at `path`."""
+        parts = path.parts[-6:]
+        if len(parts) < 6 or parts[1] != "runs" or parts[5] != "run.json":
+            raise IntegrityError(f"{path} is not a run record, .../runs/METHOD/POINT/seed=N/run.json")
+        return cls(parts[0], parts[2], parts[3], int(parts[4].removeprefix("seed=")))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The answers and scores of one model on one split."""
+
+    folder: Path
+    split: str
+
+    def responses(self, benchmark: str) -> Path:
+        return self.folder / "responses" / self.split / f"{benchmark}.parquet"
+
+    def items(self, benchmark: str) -> Path:
+        return self.folder / "scores" / benchmark / self.split / "items.parquet"
+
+    def rows(self, benchmark: str) -> Path:
+        """Written last: where this exists, the items beside it are complete."""
+        return self.folder / "scores" / benchmark / self.split / "rows.parquet"
+
+    def scratch(self, benchmark: str) -> Path:
+        return self.folder / "scores" / benchmark / self.split / "scratch"
+
+
+def selected(setting: SettingFolder, experiment: str, method: str, seed: int) -> Evaluation:
+    """Where the test answers and scores of the selected point lie.
+
+    They are kept under the selection, not under the point, because the point is not known when
+    the DAG is drawn.
+    """
+    folder = setting.folder / "selection" / experiment / method / f"seed={seed}"
+    return Evaluation(folder, "test")
+
+
+@dataclass(frozen=True)
+class ExperimentFolder:
+    """What an experiment owns: its rows, tables, figures and page."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / "experiments" / self.name
+
+    @property
+    def rows(self) -> Path:
+        return self.folder / "rows.parquet"
+
+    @property
+    def items(self) -> Path:
+        return self.folder / "items.parquet"
+
+    @property
+    def dynamics(self) -> Path:
+        return self.folder / "dynamics.parquet"
+
+    @property
+    def tables(self) -> Path:
+        return self.folder / "tables"
+
+    @property
+    def figures(self) -> Path:
+        return self.folder / "figures"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+
+def log(stage: str, name: str) -> Path:
+    """The log of one job."""
+    return RESULTS / "logs" / stage / f"{name}.log"
+
+
+def timing(stage: str, name: str) -> Path:
+    """The wall seconds, CPU seconds and peak memory of one job."""
+    return RESULTS / "timings" / stage / f"{name}.tsv"
