@@ -1,0 +1,171 @@
+"""Batches to try a method on, of any feedback type: random, extreme, untrained, and of a toy model.
+
+B is the number of rows, N the responses to a prompt, T the tokens of a completion. Every batch is
+built with all needs; `restricted` then removes what a method did not declare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plumbline.batches import Completions, Lists, Pairs, Singles
+
+Batch = Pairs | Singles | Lists
+
+ROWS, RESPONSES, LENGTH, VOCABULARY = 8, 4, 6, 12
+#: The columns of each feedback type; those of `LEARNING` carry gradient.
+COLUMNS = {
+    Pairs: ("chosen", "rejected"),
+    Singles: ("completion", "mismatched"),
+    Lists: ("completions",),
+}
+LEARNING = {Pairs: ("chosen", "rejected"), Singles: ("completion",), Lists: ("completions",)}
+#: (policy, reference) in nats: log-ratios of -1e4, 0 and 1e4.
+EXTREMES = torch.tensor([[-10001.0, -1.0], [-1.0, -1.0], [-1.0, -10001.0]])
+
+
+def random_batch(feedback: type, seed: int) -> Batch:
+    """ROWS rows of ordinary log-ratios, about 1 nat above zero on average; lengths differ."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = _column_shape(feedback, ROWS)
+
+    def column(name: str) -> Completions:
+        policy = -0.2 - 3 * torch.rand(*shape, LENGTH, generator=generator)
+        noise = torch.rand(*shape, LENGTH, generator=generator)
+        return _completions(policy, policy - 0.8 * noise + 0.1, _mask(shape, generator))
+
+    return _assemble(feedback, column, ROWS)
+
+
+def extreme_batch(feedback: type) -> Batch:
+    """Every combination of extreme log-ratios in the columns, under both labels."""
+    count = RESPONSES if feedback is Lists else 2
+    choices = torch.cartesian_prod(*[torch.arange(len(EXTREMES))] * count).repeat_interleave(2, 0)
+
+    def column(name: str) -> Completions:
+        chosen = choices if feedback is Lists else choices[:, COLUMNS[feedback].index(name)]
+        policy, reference = EXTREMES[chosen].unbind(-1)
+        return _spread(policy, reference)
+
+    return _assemble(feedback, column, len(choices))
+
+
+def untrained_batch(feedback: type) -> Batch:
+    """Policy = reference, and the same log-probability for all responses of a row."""
+    levels = torch.linspace(-5.0, -60.0, ROWS)
+    if feedback is Lists:
+        levels = levels.unsqueeze(-1).expand(-1, RESPONSES)
+    return _assemble(feedback, lambda name: _spread(levels, levels), ROWS)
+
+
+def toy_batch(feedback: type, weights: Tensor, reference: Tensor) -> Batch:
+    """Completions of a bigram model; its logits are [VOCABULARY, VOCABULARY], as the reference's."""
+    generator = torch.Generator().manual_seed(0)
+    shape = _column_shape(feedback, ROWS)
+
+    def column(name: str) -> Completions:
+        tokens = torch.randint(VOCABULARY, (*shape, LENGTH + 1), generator=generator)
+        step = tokens[..., :-1], tokens[..., 1:]
+        learned = weights if name in LEARNING[feedback] else weights.detach()
+        policy, frozen = learned.log_softmax(-1)[step], reference.log_softmax(-1)[step]
+        return _completions(policy, frozen, _mask(shape, generator))
+
+    return _assemble(feedback, column, ROWS)
+
+
+def restricted(batch: Batch, needs: Sequence[str]) -> Batch:
+    """The batch as a method with these `needs` sees it."""
+    kept = set(needs) & {"reference"}
+    if "token_values" in needs:
+        kept |= {"token_policy", "token_mask"} | {f"token_{name}" for name in kept}
+    columns = {}
+    for name in COLUMNS[type(batch)]:
+        column = getattr(batch, name)
+        needed = {key: value for key, value in column.needed.items() if key in kept}
+        columns[name] = replace(column, needed=needed)
+    if isinstance(batch, Singles) and "mismatched" not in needs:
+        columns["mismatched"] = None
+    return replace(batch, **columns)
+
+
+def mapped(item: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A copy of a batch with `change` applied to each of its tensors."""
+    if isinstance(item, Tensor):
+        return change(item)
+    if isinstance(item, dict):
+        return {key: mapped(value, change) for key, value in item.items()}
+    if is_dataclass(item):
+        values = {part.name: mapped(getattr(item, part.name), change) for part in fields(item)}
+        return replace(item, **values)
+    return item
+
+
+def tensors_of(batch: Batch) -> list[Tensor]:
+    """Every tensor of a batch."""
+    found: list[Tensor] = []
+    mapped(batch, lambda tensor: found.append(tensor) or tensor)
+    return found
+
+
+def rows_of(batch: Batch) -> int:
+    """The number of examples of a batch."""
+    return len(tensors_of(batch)[0])
+
+
+def leaves_of(batch: Batch) -> dict[str, list[Tensor]]:
+    """For each learning column its policy tensors: the sum and, where needed, the tokens'."""
+    leaves = {}
+    for name in LEARNING[type(batch)]:
+        column = getattr(batch, name)
+        tokens = [column.token_policy] if "token_policy" in column.needed else []
+        leaves[name] = [column.policy, *tokens]
+    return leaves
+
+
+def substituted(batch: Batch, old: Sequence[Tensor], new: Sequence[Tensor]) -> Batch:
+    """The batch with the tensors `new` in the places of `old`."""
+    table = {id(before): after for before, after in zip(old, new, strict=True)}
+    return mapped(batch, lambda tensor: table.get(id(tensor), tensor))
+
+
+def _column_shape(feedback: type, rows: int) -> tuple[int, ...]:
+    return (rows, RESPONSES) if feedback is Lists else (rows,)
+
+
+def _mask(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    lengths = torch.randint(2, LENGTH + 1, (*shape, 1), generator=generator)
+    return torch.arange(LENGTH) < lengths
+
+
+def _spread(policy: Tensor, reference: Tensor) -> Completions:
+    """Completions of LENGTH equally likely tokens, from sums."""
+    ones = torch.ones(LENGTH)
+    values = (total.unsqueeze(-1) / LENGTH * ones for total in (policy, reference))
+    return _completions(*values, torch.ones(*policy.shape, LENGTH, dtype=torch.bool))
+
+
+def _completions(policy: Tensor, reference: Tensor, mask: Tensor) -> Completions:
+    """Completions with every need, from per-token values [..., T] and their mask."""
+    policy, reference = policy * mask, reference * mask
+    needed = {
+        "reference": reference.sum(-1),
+        "token_policy": policy,
+        "token_reference": reference,
+        "token_mask": mask,
+    }
+    return Completions(policy.sum(-1), mask.sum(-1), needed)
+
+
+def _assemble(feedback: type, column: Callable[[str], Completions], rows: int) -> Batch:
+    labels = {}
+    if feedback is Singles:
+        labels["desirable"] = torch.arange(rows) % 2 == 0
+    if feedback is Lists:
+        turns = torch.arange(rows).unsqueeze(-1) + torch.arange(RESPONSES)
+        labels["scores"] = turns % RESPONSES / (RESPONSES - 1)
+    return feedback(**{name: column(name) for name in COLUMNS[feedback]}, **labels)
