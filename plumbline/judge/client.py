@@ -1,0 +1,75 @@
+"""Asking a judge many questions over one pool of connections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from plumbline.contracts import Judge
+from plumbline.errors import JudgeError
+from plumbline.judge.wire import Request
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+RETRIES = 4
+TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A judge's reply to one request.
+
+    choice: OpenAI's `choices[0]` as a dict, or None where the judge gave no answer; then `reason`
+    says why. key: the judgment's key.
+    """
+
+    choice: dict[str, Any] | None
+    key: str | None = None
+    reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The judge's message; "" where there is none."""
+        return self.choice["message"]["content"] or "" if self.choice else ""
+
+
+def ask_all(judge: Judge, requests: Sequence[Request], *, workers: int = 4) -> list[Reply]:
+    """Ask `judge` all `requests` (arguments of chat completions, without the model); replies come
+    in the same order.
+
+    A request that the judge refuses, or that fails after retries with back-off, is a reply without
+    choice. JudgeError where the endpoint itself is wrong: unreachable, or it does not know us.
+    """
+    import openai
+
+    with (
+        openai.OpenAI(
+            base_url=judge.url,
+            api_key=judge.token,
+            max_retries=RETRIES,
+            timeout=TIMEOUT_SECONDS,
+        ) as client,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        return list(pool.map(lambda request: _ask(client, judge, request), requests))
+
+
+def _ask(client: OpenAI, judge: Judge, request: Request) -> Reply:
+    import openai
+
+    try:
+        completion = client.chat.completions.create(model=judge.name, **request)
+    except (
+        openai.AuthenticationError,
+        openai.PermissionDeniedError,
+        openai.NotFoundError,
+    ) as error:
+        raise JudgeError(f"{judge.url} does not serve judge {judge.name!r}: {error}") from error
+    except (openai.APIStatusError, openai.APITimeoutError) as error:
+        return Reply(None, reason=f"no judgment: {error}")
+    except openai.APIConnectionError as error:
+        raise JudgeError(f"judge {judge.name!r} cannot be reached at {judge.url}") from error
+    return Reply(completion.choices[0].model_dump(), completion.id)
