@@ -1,0 +1,1 @@
+"""From files to rows: sources yield feedback, views shape it, `build` writes the splits."""
