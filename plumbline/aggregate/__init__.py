@@ -1,0 +1,30 @@
+"""Result rows in, cells, ranks and tables out. Nothing here loads torch, pandas or matplotlib."""
+
+from plumbline.aggregate.cells import Cell, cell, records
+from plumbline.aggregate.columns import PLUMBING, Column, Heading
+from plumbline.aggregate.grid import Grid, GridRow, points_matching, validation_grid
+from plumbline.aggregate.notes import gaps
+from plumbline.aggregate.ranks import Rank, RankRule, average_ranks, places
+from plumbline.aggregate.table import Line, TableOne
+from plumbline.aggregate.table_one import table_one
+
+__all__ = [
+    "PLUMBING",
+    "Cell",
+    "Column",
+    "Grid",
+    "GridRow",
+    "Heading",
+    "Line",
+    "Rank",
+    "RankRule",
+    "TableOne",
+    "average_ranks",
+    "cell",
+    "gaps",
+    "places",
+    "points_matching",
+    "records",
+    "table_one",
+    "validation_grid",
+]

@@ -1,0 +1,126 @@
+"""What must stand beside a table: seeds, judges, points, rank rule, gaps."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from plumbline.aggregate.cells import Cell
+from plumbline.aggregate.columns import Heading
+from plumbline.aggregate.ranks import RankRule
+from plumbline.aggregate.table import Line, TableOne
+
+TIE_WORDS = {
+    "min": "ties share the better rank",
+    "average": "ties share the mean of their ranks",
+}
+UNRANKED_WORDS = {"last": "is not ranked and stands last", "omit": "is not ranked"}
+
+
+def notes(
+    table: TableOne, seeds: Sequence[int], facts: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """All notes of a table as (label, text), without the empty ones."""
+    pairs = {
+        "Cells": cells_note(seeds),
+        **facts,
+        "Judges": judges_note(table),
+        "Points": points_note(table.lines),
+        "Average rank": rank_note(table),
+        "Gaps": "; ".join(gaps(table)),
+    }
+    return tuple((label, text) for label, text in pairs.items() if text)
+
+
+def cells_note(seeds: Sequence[int]) -> str:
+    """What a cell is made of."""
+    bold = "Bold: the best complete cell of its column."
+    if len(seeds) < 2:
+        return f"One seed ({listing(seeds) or 'none'}), so no spread is known. {bold}"
+    return (
+        f"Mean over seeds {listing(seeds)} ± sample standard deviation over seeds; "
+        f"a cell without ± has one seed. {bold}"
+    )
+
+
+def judges_note(table: TableOne) -> str:
+    """Which judge gave which columns, with the stamp of those that measure nothing."""
+    return "; ".join(
+        f"{h.group} {h.column.title}: {h.judge_label}" + (f" ({h.stamp})" if h.stamp else "")
+        for h in table.headings
+        if h.judge
+    )
+
+
+def points_note(lines: Iterable[Line]) -> str:
+    """The hyperparameters each method was tested at."""
+    return "; ".join(f"{line.title} {line.point}" for line in lines if line.point != "default")
+
+
+def rank_note(table: TableOne) -> str:
+    """Who is ranked over what, how ties break, and who has no rank; "" without any rank."""
+    columns = len(table.ranked_headings)
+    if not columns:
+        return ""
+    ranked = [line.title for line in table.lines if line.rank.places]
+    parts = [
+        f"Mean over {counted(columns, 'column')} of the place among {listing(ranked) or 'nobody'}; "
+        f"{TIE_WORDS[table.rule.ties]}",
+        *unranked_parts(table.lines, table.rule),
+        *([f"counts columns that are {table.rank_stamp}"] if table.rank_stamp else []),
+    ]
+    return "; ".join(parts) + "."
+
+
+def unranked_parts(lines: Iterable[Line], rule: RankRule) -> list[str]:
+    """A phrase for each method without places of its own."""
+    outside = {line.method: line for line in lines if not line.rank.places}
+    ranked = rule.ranked([line.method for line in lines])
+    return [
+        f"{line.title}: – ({line.rank.reason})"
+        if name in ranked
+        else f"{line.title} {UNRANKED_WORDS[rule.unranked]}"
+        for name, line in outside.items()
+    ]
+
+
+def gaps(table: TableOne) -> list[str]:
+    """One phrase for each method and kind of gap: where, what happened, why."""
+    return [
+        f"{line.title}, {where(headings, len(table.headings))}: {words}"
+        for line in table.lines
+        for words, headings in gaps_of(line, table.headings).items()
+    ]
+
+
+def gaps_of(line: Line, headings: Iterable[Heading]) -> dict[str, list[Heading]]:
+    """What happened -> the columns it happened in, for the cells that are not complete."""
+    found: dict[str, list[Heading]] = {}
+    for heading, cell in zip(headings, line.cells, strict=True):
+        if not cell.complete:
+            found.setdefault(gap_words(cell), []).append(heading)
+    return found
+
+
+def where(headings: Sequence[Heading], of: int) -> str:
+    """The columns by name, or all of them at once."""
+    if len(headings) == of:
+        return "every column"
+    return listing(f"{heading.group} {heading.column.title}" for heading in headings)
+
+
+def gap_words(cell: Cell) -> str:
+    """The status in words, with what the number, if there is one, was made from."""
+    words = cell.status.replace("_", " ")
+    if cell.value is not None and cell.n < cell.n_expected:
+        words += f", {cell.n} of {cell.n_expected} items"
+    if cell.value is not None:
+        words += f", mean of {counted(cell.n_seeds, 'seed')}"
+    return f"{words} ({cell.reason})" if cell.reason else words
+
+
+def listing(things: Iterable[object]) -> str:
+    """`a, b, c`."""
+    return ", ".join(map(str, things))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

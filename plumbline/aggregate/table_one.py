@@ -1,0 +1,117 @@
+"""Table 1: methods down, benchmarks across, an average rank at the end."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from plumbline.aggregate.cells import Cell, cell, records
+from plumbline.aggregate.columns import Column, Heading, headings_of, in_column
+from plumbline.aggregate.notes import notes
+from plumbline.aggregate.ranks import SFT, Rank, RankRule, average_ranks, level
+from plumbline.aggregate.table import Line, TableOne, rankable
+from plumbline.errors import DataError
+
+
+def table_one(
+    rows: Any,
+    columns: Sequence[Column],
+    rank: RankRule,
+    *,
+    methods: Sequence[str] = (),
+    titles: Mapping[str, str] | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> TableOne:
+    """Build Table 1 from the test rows of one setting; rows of other splits are passed over.
+
+    rows: `rows.RESULT` dicts or a DataFrame, one point per method. methods: who must appear, in
+    order, whether or not they have rows; the default is everyone with rows, SFT first.
+    titles: how methods are printed. facts: further notes (data, model, selection rule, versions).
+    Numbers of different judges or benchmark versions never share a column: they get one each.
+    Raises DataError for rows of several settings or of several points of a method.
+    """
+    rows = [row for row in records(rows) if row["split"] == "test"]
+    headings = tuple(heading for column in columns for heading in headings_of(rows, column))
+    by_method = {name: [] for name in tuple(methods) or row_order(rows)}
+    for row in rows:
+        by_method.setdefault(row["method"], []).append(row)
+    seeds = sorted({row["seed"] for row in rows if row["method"] != SFT})
+    cells = {
+        name: cells_of(own, headings, seeds_of(name, own, seeds)) for name, own in by_method.items()
+    }
+    ranks = rank_methods(cells, headings, rank)
+    titles = {SFT: "SFT", **(titles or {})}
+    lines = tuple(
+        Line(name, titles.get(name, name), only(own, "point"), tuple(cells[name]), ranks[name])
+        for name, own in by_method.items()
+    )
+    table = TableOne(only(rows, "setting"), headings, mark_best(lines, headings), rank, ())
+    return replace(table, notes=notes(table, seeds, facts or {}))
+
+
+def row_order(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """SFT, then the other methods as they first appear."""
+    seen = dict.fromkeys(row["method"] for row in rows)
+    return sorted(seen, key=lambda name: name != SFT)
+
+
+def seeds_of(method: str, own: Sequence[dict[str, Any]], seeds: Sequence[int]) -> Sequence[int]:
+    """The seeds a method should have: its rivals', or for SFT, which may have fewer, its own."""
+    return sorted({row["seed"] for row in own}) if method == SFT else seeds
+
+
+def cells_of(
+    own: Sequence[dict[str, Any]], headings: Iterable[Heading], seeds: Sequence[int]
+) -> list[Cell]:
+    """A method's cells, one per heading."""
+    return [cell(in_column(own, heading, seeds)) for heading in headings]
+
+
+def only(rows: Iterable[dict[str, Any]], key: str) -> str:
+    """The one value of a column, "" without rows. Raises DataError for several."""
+    rows = list(rows)
+    found = sorted({row[key] for row in rows})
+    if len(found) > 1:
+        raise DataError(
+            f"table_one: {key} takes {len(found)} values ({', '.join(found)}) in the rows of "
+            f"{', '.join(sorted({row['method'] for row in rows}))}; a table has one: filter first"
+        )
+    return found[0] if found else ""
+
+
+def rank_methods(
+    cells: Mapping[str, Sequence[Cell]], headings: Sequence[Heading], rule: RankRule
+) -> dict[str, Rank]:
+    """Average ranks over the columns that can be ranked; only complete cells compete."""
+    table = {
+        name: {h.key: c.value if c.complete else None for h, c in zip(headings, row, strict=True)}
+        for name, row in cells.items()
+    }
+    return average_ranks(
+        table,
+        ranked=rule.ranked(table),
+        columns={h.key: h.better for h in rankable(headings, list(cells.values()))},
+        ties=rule.ties,
+        unranked=rule.unranked,
+    )
+
+
+def mark_best(lines: Sequence[Line], headings: Sequence[Heading]) -> tuple[Line, ...]:
+    """Mark the best complete cell of each column that has a direction, all of them when level."""
+    peaks = [peak([line.cells[i] for line in lines], h.better) for i, h in enumerate(headings)]
+    return tuple(
+        replace(
+            line,
+            cells=tuple(
+                replace(c, best=c.complete and level(c.value) == best)
+                for c, best in zip(line.cells, peaks, strict=True)
+            ),
+        )
+        for line in lines
+    )
+
+
+def peak(cells: Iterable[Cell], better: str) -> float | None:
+    """The best complete value of a column, None where there is none or no direction."""
+    values = [level(c.value) for c in cells if c.complete]
+    choose = {"higher": max, "lower": min}.get(better)
+    return choose(values) if choose and values else None
