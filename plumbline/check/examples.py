@@ -64,7 +64,7 @@ def untrained_batch(feedback: type) -> Batch:
 
 
 def toy_batch(feedback: type, weights: Tensor, reference: Tensor) -> Batch:
-    """Completions of a bigram model; its logits are [VOCABULARY, VOCABULARY], as the reference's."""
+    """Completions of a bigram model with logits [VOCABULARY, VOCABULARY], as the reference has."""
     generator = torch.Generator().manual_seed(0)
     shape = _column_shape(feedback, ROWS)
 

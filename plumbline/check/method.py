@@ -299,10 +299,11 @@ def toy_run(function: Callable) -> list[str]:
 
 STAGES: tuple[tuple[Check, ...], ...] = (
     (declaration,),
-    (signature, docstring, purity),
+    (signature, purity),
     (needs,),
     (shape,),
     (
+        docstring,
         finite,
         sign_at_reference,
         permutation,

@@ -1,0 +1,81 @@
+"""Small float64 batches with gradient, and numbers computed elsewhere.
+
+golden_pro.json and golden_zoo.json were computed with mpmath at 50 digits from the formulas of the
+papers, independently of torch and of the code under test.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from plumbline import Completions, Lists, Pairs, Singles
+from plumbline.plugins import load_method, method_spec
+
+HERE = Path(__file__).parent
+#: The batch of golden_zoo.json: (logp_w, logp_l, ref_w, ref_l, len_w, len_l) of three pairs.
+ZOO = "batch(logp_w,logp_l,ref_w,ref_l,len_w,len_l)"
+
+
+@pytest.fixture(scope="session")
+def load() -> Callable:
+    """The loss function of a method, by name."""
+    return lambda name: load_method(method_spec(name))
+
+
+def column(policy, reference, tokens=None) -> Completions:
+    """float64 completions with gradient; numbers or nested lists of them."""
+    policy = torch.tensor(policy, dtype=torch.float64, requires_grad=True)
+    reference = torch.tensor(reference, dtype=torch.float64).expand_as(policy)
+    counts = torch.full(policy.shape, 5) if tokens is None else torch.tensor(tokens)
+    return Completions(policy, counts, {"reference": reference})
+
+
+def pairs(chosen, rejected, chosen_reference=0.0, rejected_reference=0.0) -> Pairs:
+    """A batch of pairs from lists of log-probabilities."""
+    return Pairs(column(chosen, chosen_reference), column(rejected, rejected_reference))
+
+
+def singles(policy, desirable, reference=0.0, mismatched=None) -> Singles:
+    """A batch of singles; `mismatched` are log-ratios."""
+    other = None if mismatched is None else column(mismatched, 0.0)
+    return Singles(column(policy, reference), torch.tensor(desirable), other)
+
+
+def lists(policy, scores, reference=0.0) -> Lists:
+    """A batch of lists from nested lists [B][N]."""
+    return Lists(column(policy, reference), torch.tensor(scores, dtype=torch.float64))
+
+
+def gradient(losses: Tensor, completions: Completions) -> Tensor:
+    """d(sum of losses)/d(log-probability) of one column."""
+    (found,) = torch.autograd.grad(losses.sum(), completions.policy, retain_graph=True)
+    return found
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """Builders of batches, and `gradient`."""
+    return SimpleNamespace(pairs=pairs, singles=singles, lists=lists, gradient=gradient)
+
+
+@pytest.fixture(scope="session")
+def golden_pro() -> dict:
+    """Source: mpmath at 50 digits, independent of torch; see this file's docstring."""
+    return json.loads((HERE / "golden_pro.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def golden_zoo() -> SimpleNamespace:
+    """Source: mpmath at 50 digits. `values` are means over the batch at beta = 0.1."""
+    data = json.loads((HERE / "golden_zoo.json").read_text())
+    values = {name: float(value) for name, value in data["values"]["beta=0.1"].items()}
+    chosen, rejected, chosen_reference, rejected_reference, *_ = map(
+        list, zip(*data[ZOO], strict=True)
+    )
+    batch = pairs(chosen, rejected, chosen_reference, rejected_reference)
+    return SimpleNamespace(values=values, pairs=batch, rows=data[ZOO])

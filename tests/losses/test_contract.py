@@ -1,0 +1,21 @@
+"""Every file of losses/ keeps the contract of a method. A new file is tested as it appears."""
+
+import pytest
+import torch
+
+from plumbline.check.method import check_method
+from plumbline.plugins import METHODS, load_method, names_in, read_method
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("path", list(names_in(METHODS)), ids=lambda path: path.stem)
+def test_contract(path):
+    problems = check_method(load_method(read_method(path)))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("path", list(names_in(METHODS)), ids=lambda path: path.stem)
+def test_default_point_has_an_optimum(path):
+    spec = read_method(path)
+    assert not any(spec.unbounded({}, responses) for responses in (2, 4, 8))

@@ -1,0 +1,58 @@
+"""KTO: hand-worked responses, a golden number, and the shared reference point."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+ratios = st.lists(st.floats(-20, 20), min_size=2, max_size=6)
+
+
+@pytest.fixture(scope="module")
+def kto(load):
+    return load("kto")
+
+
+def sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+def test_by_hand(kto, make):
+    """z_0 = mean(4, -2) = 1; desirable at 3: 1 - sigma(.2); undesirable at 3: 1 - sigma(-.2)."""
+    batch = make.singles([3.0, 3.0], [True, False], mismatched=[4.0, -2.0])
+    expected = [1 - sigmoid(0.2), 1 - sigmoid(-0.2)]
+    assert kto(batch, beta=0.1).tolist() == pytest.approx(expected, abs=1e-12)
+
+
+def test_golden(kto, make, golden_zoo):
+    """Source: golden_zoo.json (mpmath, 50 digits): six responses, mean log-ratio of y' 0.3."""
+    policy = [row[0] for row in golden_zoo.rows] + [row[1] for row in golden_zoo.rows]
+    reference = [row[2] for row in golden_zoo.rows] + [row[3] for row in golden_zoo.rows]
+    desirable = [True] * 3 + [False] * 3
+    batch = make.singles(policy, desirable, reference, mismatched=[0.3] * 6)
+    expected = golden_zoo.values["kto z0=max(0,mean of given KL logratios=0.3)"]
+    assert kto(batch, beta=0.1).mean().item() == pytest.approx(expected, abs=1e-13)
+
+
+@given(mismatched=ratios)
+def test_reference_point_is_a_clamped_mean_without_gradient(kto, make, mismatched):
+    batch = make.singles([0.5], [True], mismatched=mismatched)
+    losses = kto(batch, beta=0.1)
+    point = max(0.0, sum(mismatched) / len(mismatched))
+    assert losses.item() == pytest.approx(1 - sigmoid(0.1 * (0.5 - point)), abs=1e-12)
+    losses.sum().backward()
+    assert batch.mismatched.policy.grad is None
+
+
+def test_weights_scale_their_class(kto, make):
+    batch = make.singles([1.0, -1.0], [True, False], mismatched=[0.2, 0.2])
+    plain = kto(batch)
+    weighted = kto(batch, desirable_weight=2.0, undesirable_weight=3.0)
+    torch.testing.assert_close(weighted, plain * torch.tensor([2.0, 3.0]).double())
+
+
+def test_losses_stay_between_zero_and_one(kto, make):
+    batch = make.singles([-1e4, 1e4, -1e4, 1e4], [True, True, False, False], mismatched=[0.0])
+    assert kto(batch).tolist() == pytest.approx([1, 0, 0, 1])
