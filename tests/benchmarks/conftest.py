@@ -1,0 +1,58 @@
+"""Models' answers, judges and data for the benchmarks, all of Toyland and tiny."""
+
+import json
+from types import ModuleType
+
+import pytest
+
+from plumbline import Data, Responses
+from plumbline.judge import answerer
+from plumbline.judge.endpoint import serve
+from plumbline.plugins import benchmark_spec, load_benchmark
+
+
+@pytest.fixture(scope="session")
+def module():
+    """Load a benchmark by name, once."""
+    loaded: dict[str, ModuleType] = {}
+
+    def load(name: str) -> ModuleType:
+        if name not in loaded:
+            loaded[name] = load_benchmark(benchmark_spec(name))
+        return loaded[name]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def gold_judge():
+    with serve(answerer("toyland-gold")) as judge:
+        yield judge
+
+
+@pytest.fixture(scope="session")
+def surface_judge():
+    with serve(answerer("surface-judge")) as judge:
+        yield judge
+
+
+@pytest.fixture(scope="session")
+def toyland_data() -> Data:
+    return Data(folder="", source="toyland", seed=0)
+
+
+@pytest.fixture
+def respond(tmp_path):
+    """Answers to prompt rows by a function of the prompt row, as a model's responses."""
+
+    def responses(prompts, answers, name="model") -> Responses:
+        rows = [
+            {**row, "payload": json.loads(row["payload"]), "answers": answers(row)}
+            for row in prompts
+        ]
+        for row in rows:
+            row["finished"] = [True] * len(row["answers"] or [])
+            row["tokens"] = [len(text.split()) for text in row["answers"] or []]
+        return Responses(rows, name, str(tmp_path))
+
+    return responses
