@@ -149,7 +149,7 @@ def _win_rate(annotations: list[Row]) -> dict[str, float]:
     from alpaca_eval.metrics import get_winrate
 
     judged = [row for row in annotations if _has_verdict(row)]
-    return get_winrate(judged) if judged else {"win_rate": math.nan}
+    return get_winrate(judged) if judged else {"win_rate": math.nan, "standard_error": math.nan}
 
 
 def _has_verdict(annotation: Row) -> bool:
@@ -305,11 +305,16 @@ def summarise(items: list[Row]) -> list[Row]:
         for metric in ("win_rate", "length", "reference_length", "length_controlled_win_rate")
     }
     wins = sorted(values["win_rate"])
-    differences = [values["length"][name] - values["reference_length"][name] for name in wins]
+    controlled = win_rate_at_equal_length(
+        [values["win_rate"][name] / 100 for name in wins],
+        [values["length"][name] - values["reference_length"][name] for name in wins],
+    )
+    expected = sum(item["metric"] == "win_rate" for item in items)
+    official = _mean("length_controlled_win_rate", values)
     return [
         _mean("win_rate", values),
-        win_rate_at_equal_length([values["win_rate"][name] / 100 for name in wins], differences),
-        _mean("length_controlled_win_rate", values),
+        controlled | {"metric": "length_controlled_win_rate_glm", "n_expected": expected},
+        official if official["n"] else official | _why_absent(items),
         _mean("length", values),
     ]
 
@@ -325,14 +330,19 @@ def _mean(metric: str, values: dict[str, dict[str, float]]) -> Row:
     }
 
 
+def _why_absent(items: list[Row]) -> Row:
+    reasons = {item["reason"] for item in items if item["status"] == "not_run"}
+    return {"status": "not_run", "reason": "; ".join(sorted(reasons))}
+
+
 def win_rate_at_equal_length(wins: list[float], differences: list[float]) -> Row:
-    """Our length control: see the module's docstring.
+    """Our length control (see the module's docstring): `value` and `se` in percent, and `n`.
 
     wins: probabilities in [0, 1]; differences: answer length less reference length, in characters.
     The standard error is the delta method's on the intercept's robust (HC0) standard error.
-    Value null where the fit does not exist: no spread in lengths, or too few or separable items.
+    Value null where no fit exists: no spread in lengths, or too few or separable items.
     """
-    row = {"metric": "length_controlled_win_rate_glm", "value": None, "se": None, "n": len(wins)}
+    row = {"value": None, "se": None, "n": len(wins), "reason": "no length-controlled fit exists"}
     spread = stdev(differences) if len(differences) > 2 else 0.0
     if spread == 0.0:
         return row
@@ -340,7 +350,8 @@ def win_rate_at_equal_length(wins: list[float], differences: list[float]) -> Row
     if not fit.converged:
         return row
     rate = 1.0 / (1.0 + math.exp(-fit.params[0]))
-    return row | {"value": 100.0 * rate, "se": 100.0 * rate * (1.0 - rate) * float(fit.bse[0])}
+    error = 100.0 * rate * (1.0 - rate) * float(fit.bse[0])
+    return row | {"value": 100.0 * rate, "se": error, "reason": None}
 
 
 def _logistic_fit(outcomes: list[float], feature: list[float]) -> Any:
