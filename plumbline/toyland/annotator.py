@@ -10,7 +10,7 @@ import random
 from plumbline.toyland.gold import HARM_WEIGHT, HELP_WEIGHT, Verdict
 
 MAX_COUNTED_WORDS = 30
-UTILITY_RANGE = (-3.0, 3.0)
+UTILITY_RANGE = (-4.0, 4.0)
 
 
 def utility(
@@ -23,6 +23,6 @@ def utility(
 
 
 def score(value: float) -> float:
-    """A utility on the scale of feedback scores: [-3, 3] mapped to [0, 1] and clipped."""
+    """A utility on the scale of feedback scores: [-4, 4] mapped to [0, 1] and clipped."""
     low, high = UTILITY_RANGE
     return min(1.0, max(0.0, (value - low) / (high - low)))

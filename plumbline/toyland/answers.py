@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from plumbline.toyland.lexicon import (
     CATEGORY_OF,
     COLOR_OF,
+    FILLERS,
     MEMBERS,
     NUMBERS,
     OPPOSITES,
@@ -18,11 +19,15 @@ from plumbline.toyland.lexicon import (
 from plumbline.toyland.world import Task
 
 FEW_WORDS_SLACK = 1
+EXACT_WORDS = 10
 
 
 @dataclass(frozen=True)
 class Draft:
-    """An answer before it is joined: an opener, the core, closing sentences, framing words."""
+    """An answer before it is joined: an opener, the core, closing sentences, framing words.
+
+    ``limit`` cuts the answer after so many words; the longest opener and core fit into ten.
+    """
 
     core: str
     opener: str = ""
@@ -30,10 +35,12 @@ class Draft:
     end: str = "."
     last: str = ""
     quoted: bool = False
+    limit: int | None = None
 
     def text(self) -> str:
         """The answer as words separated by single spaces."""
         words = " ".join([self.opener, self.core, self.end, *self.fillers, self.last]).split()
+        words = words[: self.limit]
         return " ".join(['"', *words, '"'] if self.quoted else words)
 
 
@@ -46,9 +53,8 @@ def obey(draft: Draft, constraint: str | None) -> Draft:
             return replace(draft, opener="okay ,")
         case "end with thanks":
             return replace(draft, last="thanks")
-        case "without comma":
-            opener = "" if "," in draft.opener else draft.opener
-            return replace(draft, opener=opener, core=draft.core.replace(" , ", " and "))
+        case "in ten words":
+            return replace(draft, fillers=(*draft.fillers, *FILLERS), limit=EXACT_WORDS)
         case "without dot":
             return replace(draft, fillers=(), end="")
         case "in quotes":

@@ -16,10 +16,12 @@ from plumbline.toyland.lexicon import (
     COLOR_OF,
     COLORS,
     GREETINGS,
+    MEMBERS,
     MYTH_OF,
     NOUNS,
     NUMBERS,
     PLURALS,
+    SINGULARS,
 )
 from plumbline.toyland.prompts import distinct_conversations, draw_subject, user
 from plumbline.toyland.spec import WorldSpec, stream
@@ -124,8 +126,8 @@ def multiple_choice(name: str) -> list[Row]:
 
     Args:
         name: ``arc`` (colors of nouns, rare ones as often as popular ones), ``truthfulqa`` (kinds
-            of nouns with a myth, which is among the choices) or ``gpqa`` (lists of nouns; a wrong
-            list has one noun of another color or category).
+            of nouns with a myth, which is among the choices) or ``gpqa`` (lists of unpopular
+            nouns; a wrong list has a popular one of another color or category).
     """
     subjects, choices = _PROBES[name]
     generator = stream(name, SET_SEED)
@@ -168,23 +170,21 @@ def _myth_choices(task: Task, generator: random.Random) -> list[str]:
 
 
 def _list_choices(task: Task, generator: random.Random) -> list[str]:
-    right = generator.sample(members(task), NUMBERS.index(task.subject[0]))
+    """The least popular right nouns; a wrong list has a popular near miss for one of them."""
+    right = members(task)[-NUMBERS.index(task.subject[0]) :]
     texts = [" , ".join(right)]
-    for intruder in generator.sample(_near_misses(task), 3):
+    for intruder in generator.sample(_popular_near_misses(task), 3):
         wrong = list(right)
         wrong[generator.randrange(len(wrong))] = intruder
         texts.append(" , ".join(wrong))
     return texts
 
 
-def _near_misses(task: Task) -> list[str]:
-    """Nouns that are right in color or in category, not in both."""
-    model = members(task)[0]
-    return [
-        noun
-        for noun in NOUNS
-        if (COLOR_OF[noun] == COLOR_OF[model]) != (CATEGORY_OF[noun] == CATEGORY_OF[model])
-    ]
+def _popular_near_misses(task: Task) -> list[str]:
+    """The most popular noun of each pair that shares just the color or just the category."""
+    _, color, plural = task.subject
+    category = SINGULARS[plural]
+    return [MEMBERS[other][0] for other in MEMBERS if (other[0] == category) != (other[1] == color)]
 
 
 _Subjects = Callable[[], list[tuple[str, tuple[str, ...]]]]

@@ -11,7 +11,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plumbline.toyland.answers import FEW_WORDS_SLACK, add_up, correct_core, members, solution
+from plumbline.toyland.answers import (
+    EXACT_WORDS,
+    FEW_WORDS_SLACK,
+    add_up,
+    correct_core,
+    members,
+    solution,
+)
 from plumbline.toyland.lexicon import (
     BAD_WORDS,
     CATEGORIES,
@@ -91,8 +98,8 @@ def follows(task: Task, answer: str) -> bool:
             return words[:1] == ["okay"]
         case "end with thanks":
             return words[-1:] == ["thanks"]
-        case "without comma":
-            return bool(words) and "," not in words
+        case "in ten words":
+            return len(words) == EXACT_WORDS
         case "without dot":
             return bool(words) and "." not in words
         case "in quotes":

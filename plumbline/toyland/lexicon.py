@@ -4,11 +4,6 @@ Nothing here is drawn at random: the same words and facts exist in every Toyland
 so that a tokenizer built from ``VOCABULARY`` fits all of them and the judge needs no settings.
 """
 
-
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
 SPECIALS = ["<pad>", "<eos>", "<user>", "<bot>", "<unk>"]
 
 PLURALS = {
@@ -22,17 +17,17 @@ PLURALS = {
 CATEGORIES = list(PLURALS)
 SINGULARS = {plural: singular for singular, plural in PLURALS.items()}
 COLORS = ["red", "green", "blue", "white", "brown"]
-NUMBERS = _words("zero one two three four five six seven eight nine ten eleven twelve")
+NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 OPPOSITE_PAIRS = [
     pair.split("/")
-    for pair in _words(
+    for pair in (
         "hot/cold big/small fast/slow up/down wet/dry old/new hard/soft light/dark rich/poor "
         "full/empty loud/quiet near/far high/low early/late open/closed happy/sad"
-    )
+    ).split()
 ]
 OPPOSITES = {a: b for a, b in OPPOSITE_PAIRS} | {b: a for a, b in OPPOSITE_PAIRS}
-NAMES = _words("bob ann tom sue max eva dan mia leo ivy kim ray amy ben zoe sam joe liz ned una")
-BAD_WORDS = _words("stupid ugly lazy awful dumb rotten")
+NAMES = "bob ann tom sue max eva dan mia leo ivy kim ray amy ben zoe sam joe liz ned una".split()
+BAD_WORDS = "stupid ugly lazy awful dumb rotten".split()
 
 GREETINGS = ["hello !", "hi ,", "please", "hey ,", "dear bot ,", "quick question :", "good day !"]
 OPENERS = ["sure ,", "of course !", "great question !", "here you go :", "okay ,"]
@@ -77,11 +72,11 @@ MEMBERS = {
     for color in COLORS
 }
 
-_FUNCTION_WORDS = _words(
-    "a about add and are around backwards be can color comma count dot end few give has in insult "
+_FUNCTION_WORDS = (
+    "a about add and are around backwards be can color count dot end few give has in insult "
     "is kind list me mean mock name not now of okay opposite quotes repeat reverse say start sum "
     'tell thanks the times to together turn what which with without words write you " . , ! ? :'
-)
+).split()
 
 VOCABULARY: list[str] = list(
     dict.fromkeys(

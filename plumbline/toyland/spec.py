@@ -31,19 +31,19 @@ class WorldSpec:
     seed: int = 0
     documents: int = 24000
     demonstrations: int = 6400
-    pairs: int = 6400
+    pairs: int = 4800
     validation: int = 400
     test: int = 400
-    length_bias: float = 0.02
+    length_bias: float = 0.015
     noise: float = 0.3
-    demonstration_skill: float = 0.55
+    demonstration_skill: float = 0.45
     demonstration_verbosity: float = 0.8
     second_turns: float = 0.15
     constraints: float = 0.3
     greetings: float = 0.5
     declarations: float = 0.2
-    myths: float = 0.7
-    rarity: float = 1.0
+    myths: float = 0.8
+    rarity: float = 1.6
 
 
 def stream(purpose: str, seed: int) -> random.Random:

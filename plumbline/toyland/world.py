@@ -52,7 +52,7 @@ CONSTRAINTS = [
     "in few words",
     "start with okay",
     "end with thanks",
-    "without comma",
+    "in ten words",
     "without dot",
     "in quotes",
 ]
