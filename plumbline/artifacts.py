@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 
 from plumbline.errors import DataError, IntegrityError
 
+#: Key of a parquet file's metadata under which its fingerprint stands.
+FINGERPRINT = b"plumbline"
+
 
 def canonical_json(value: Any) -> str:
     """JSON that is equal for equal values: sorted keys, no spaces, shortest float notation."""
@@ -78,23 +81,38 @@ def read_json(path: Path) -> Any:
         raise IntegrityError(f"{path} is not whole JSON ({error}); delete it and rerun") from error
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
+def write_rows(
+    path: Path,
+    rows: Iterable[Mapping[str, Any]],
+    schema: pa.Schema,
+    fingerprint: Mapping[str, Any] | None = None,
+) -> None:
     """Write rows as parquet, atomically. A column that a row lacks is null; a column that the
-    schema lacks is a DataError."""
+    schema lacks is a DataError. fingerprint: what the rows were made from, kept in the file."""
     rows = [dict(row) for row in rows]
     unknown = {name for row in rows for name in row} - set(schema.names)
     if unknown:
         raise DataError(f"{path}: unknown columns {sorted(unknown)}; known: {schema.names}")
+    if fingerprint is not None:
+        schema = schema.with_metadata({FINGERPRINT: canonical_json(fingerprint)})
     table = pa.Table.from_pylist(rows, schema=schema)
     write_atomically(path, lambda temporary: pq.write_table(table, temporary))
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path | str) -> list[dict[str, Any]]:
     """Read parquet as a list of dicts; IntegrityError where it is torn."""
     try:
         return pq.read_table(path).to_pylist()
     except pa.ArrowInvalid as error:
         raise IntegrityError(f"{path} is not a whole parquet file ({error})") from error
+
+
+def is_current(path: Path, fingerprint: Mapping[str, Any]) -> bool:
+    """Whether `path` exists and was made from exactly `fingerprint`."""
+    if not path.is_file():
+        return False
+    metadata = pq.read_schema(path).metadata or {}
+    return metadata.get(FINGERPRINT, b"").decode() == canonical_json(fingerprint)
 
 
 @contextmanager

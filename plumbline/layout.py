@@ -22,6 +22,25 @@ def _spell(value: float | str | bool) -> str:
 
 
 @dataclass(frozen=True)
+class ModelFolder:
+    """The model of a stage, and its record, written last."""
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def record(self) -> Path:
+        return self.folder / "record.json"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+
+@dataclass(frozen=True)
 class SettingFolder:
     """Model + data + SFT + alignment recipe: what experiments may share."""
 
@@ -43,15 +62,15 @@ class SettingFolder:
         return self.folder / "data" / f"{split}.parquet"
 
     @property
-    def pretrain(self) -> Path:
-        return self.folder / "pretrain"
+    def pretrain(self) -> ModelFolder:
+        return ModelFolder(self.folder / "pretrain")
 
     @property
-    def sft(self) -> Path:
-        return self.folder / "sft"
+    def sft(self) -> ModelFolder:
+        return ModelFolder(self.folder / "sft")
 
-    def reference(self, split: str) -> Path:
-        return self.folder / "reference" / f"{split}.parquet"
+    def reference(self, feedback: str) -> Path:
+        return self.folder / "reference" / f"{feedback}.parquet"
 
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)
@@ -90,6 +109,15 @@ class Run:
     def dynamics(self) -> Path:
         return self.folder / "dynamics.parquet"
 
+    @property
+    def probes(self) -> Path:
+        """Answers given while training."""
+        return self.folder / "probes.parquet"
+
+    def probe_rows(self, benchmark: str) -> Path:
+        """Scores of these answers."""
+        return self.folder / "scores" / benchmark / "probes.parquet"
+
     def evaluation(self) -> Evaluation:
         """Where this run's validation answers and scores lie."""
         return Evaluation(self.folder, "validation")
@@ -99,7 +127,7 @@ class Run:
         """The run whose `run.json` lies at `path`."""
         parts = path.parts[-6:]
         if len(parts) < 6 or parts[1] != "runs" or parts[5] != "run.json":
-            raise IntegrityError(f"{path} is not a run record, .../runs/METHOD/POINT/seed=N/run.json")
+            raise IntegrityError(f"{path} is not .../runs/METHOD/POINT/seed=N/run.json")
         return cls(parts[0], parts[2], parts[3], int(parts[4].removeprefix("seed=")))
 
 
@@ -144,6 +172,10 @@ class ExperimentFolder:
     def folder(self) -> Path:
         return RESULTS / "experiments" / self.name
 
+    def resolved(self, digest: str) -> Path:
+        """The experiment file as it was read, overrides included."""
+        return self.folder / "config" / f"{digest}.json"
+
     @property
     def rows(self) -> Path:
         return self.folder / "rows.parquet"
@@ -169,11 +201,11 @@ class ExperimentFolder:
         return self.folder / "report.html"
 
 
-def log(stage: str, name: str) -> Path:
+def log(stage: str, *names: str) -> Path:
     """The log of one job."""
-    return RESULTS / "logs" / stage / f"{name}.log"
+    return (RESULTS / "logs" / stage).joinpath(*names).with_suffix(".log")
 
 
-def timing(stage: str, name: str) -> Path:
+def timing(stage: str, *names: str) -> Path:
     """The wall seconds, CPU seconds and peak memory of one job."""
-    return RESULTS / "timings" / stage / f"{name}.tsv"
+    return (RESULTS / "timings" / stage).joinpath(*names).with_suffix(".tsv")

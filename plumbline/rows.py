@@ -50,6 +50,9 @@ RESPONSE = pa.schema(
     ]
 )
 
+#: Answers given while a run was being trained, after `step` optimizer steps.
+PROBE = pa.schema([("step", pa.int64()), *RESPONSE])
+
 #: Who a number belongs to. `setting` is the folder name, `point` the canonical hyperparameters.
 IDENTITY = [
     ("setting", pa.string()),
@@ -95,6 +98,16 @@ RESULT = pa.schema(
         ("model_digest", pa.string()),
         ("data_digest", pa.string()),
         ("code_digest", pa.string()),
+    ]
+)
+
+#: Reference log-probability (nats, summed over `tokens`) of completion `index` of a view row.
+REFERENCE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("index", pa.int64()),
+        ("logprob", pa.float64()),
+        ("tokens", pa.int64()),
     ]
 )
 

@@ -1,0 +1,167 @@
+"""The command line: one command a stage, each importing only what it uses."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plumbline.errors import PlumblineError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Plumbline: preference optimization, benchmarked and reproducible.",
+)
+
+ExperimentFile = Annotated[Path, typer.Argument(help="experiment file, YAML or JSON")]
+SettingName = Annotated[str, typer.Argument(help="name of the setting's folder under results/")]
+Threads = Annotated[int, typer.Option(help="torch threads; they can change the last bits")]
+
+
+def main() -> None:
+    """Entry point: a Plumbline error is one message and its own exit code, not a traceback."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        app()
+    except PlumblineError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        _leave_note(error)
+        raise SystemExit(error.exit_code) from error
+
+
+def _leave_note(error: PlumblineError) -> None:
+    """Write error.json beside the job's log, where the workflow says which log that is."""
+    if log := os.environ.get("PLUMBLINE_LOG"):
+        note = {
+            "error": type(error).__name__,
+            "message": str(error),
+            "exit_code": error.exit_code,
+            "command": sys.argv,
+            "traceback": traceback.format_exception(error),
+        }
+        Path(log).with_suffix(".error.json").write_text(json.dumps(note, indent=2))
+
+
+def _torch(threads: int) -> None:
+    """Fix torch's thread count: a setting of the experiment, never of the scheduler."""
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+@app.command()
+def data(experiment: ExperimentFile, setting: SettingName) -> None:
+    """Write a setting's splits."""
+    from plumbline.cli import data as stage
+
+    stage.run(experiment, setting)
+
+
+@app.command()
+def pretrain(experiment: ExperimentFile, setting: SettingName, threads: Threads = 1) -> None:
+    """Make the base model."""
+    from plumbline import config
+    from plumbline.layout import SettingFolder
+    from plumbline.train import base
+
+    _torch(threads)
+    base.pretrain(config.read(experiment).setting_at(setting), SettingFolder(setting))
+
+
+@app.command()
+def sft(experiment: ExperimentFile, setting: SettingName, threads: Threads = 1) -> None:
+    """Fine-tune the base model."""
+    from plumbline import config
+    from plumbline.layout import SettingFolder
+    from plumbline.train import base
+
+    _torch(threads)
+    base.sft(config.read(experiment).setting_at(setting), SettingFolder(setting))
+
+
+@app.command()
+def reference(
+    experiment: ExperimentFile, setting: SettingName, feedback: str, threads: Threads = 1
+) -> None:
+    """Compute the SFT model's log-probabilities of one feedback's training rows."""
+    from plumbline import config
+    from plumbline.layout import SettingFolder
+    from plumbline.train import reference as stage
+
+    _torch(threads)
+    stage.reference(config.read(experiment).setting_at(setting), SettingFolder(setting), feedback)
+
+
+@app.command()
+def align(experiment: ExperimentFile, records: list[Path], threads: Threads = 1) -> None:
+    """Train runs, given the paths of their run.json."""
+    from plumbline import config
+    from plumbline.layout import Run
+    from plumbline.train.run import train
+
+    _torch(threads)
+    chosen = config.read(experiment)
+    _each(records, lambda path: train(chosen, Run.of_record(path)))
+
+
+@app.command()
+def generate(
+    experiment: ExperimentFile, split: str, paths: list[Path], threads: Threads = 1
+) -> None:
+    """Answer benchmarks: on validation give run.json files, on test selection files."""
+    from plumbline.cli import generate as stage
+
+    _torch(threads)
+    stage.run(experiment, split, paths)
+
+
+@app.command()
+def score(
+    experiment: ExperimentFile, split: str, paths: list[Path], threads: Threads = 1
+) -> None:
+    """Score answers: on validation give run.json files, on test selection files."""
+    from plumbline.cli import score as stage
+
+    stage.run(experiment, split, paths, threads)
+
+
+@app.command()
+def select(experiment: ExperimentFile, setting: SettingName, method: str) -> None:
+    """Choose a method's point on validation."""
+    from plumbline import config
+    from plumbline import select as stage
+    from plumbline.layout import SettingFolder
+
+    stage.select(config.read(experiment), SettingFolder(setting), method)
+
+
+@app.command()
+def aggregate(experiment: ExperimentFile) -> None:
+    """Collect rows, items and dynamics; write the tables."""
+    from plumbline.cli import aggregate as stage
+
+    stage.run(experiment)
+
+
+@app.command()
+def report(experiment: ExperimentFile) -> None:
+    """Draw the figures and write the page."""
+    from plumbline.cli import report as stage
+
+    stage.run(experiment)
+
+
+def _each(paths: list[Path], work: Callable[[Path], str]) -> None:
+    """Do every path's work and say how it ended."""
+    for index, path in enumerate(paths, 1):
+        print(f"[{index}/{len(paths)}] {path.parent}", flush=True)
+        print(f"[{index}/{len(paths)}] {work(path)}", flush=True)

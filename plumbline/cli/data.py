@@ -1,0 +1,21 @@
+"""Stage data."""
+
+from pathlib import Path
+
+from plumbline import chat, config
+from plumbline.artifacts import lock, write_json
+from plumbline.config import ScratchModel
+from plumbline.data.build import build
+from plumbline.layout import SettingFolder
+
+
+def run(experiment: Path, setting: str) -> None:
+    """Write the splits, then their record, and the setting itself."""
+    chosen = config.read(experiment).setting_at(setting)
+    folders = SettingFolder(setting)
+    scratch = isinstance(chosen.model, ScratchModel)
+    with lock(folders.data_record.parent):
+        record = build(chosen.data, folders.data_record.parent, chat.render if scratch else None)
+        write_json(folders.record, chosen.model_dump())
+        write_json(folders.data_record, record)
+    print({split: item["rows"] for split, item in record["splits"].items()})

@@ -1,0 +1,427 @@
+"""An experiment file as typed objects. Every mistake in it is reported at once, before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from difflib import get_close_matches
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from plumbline import plugins
+from plumbline.artifacts import digest, write_json
+from plumbline.errors import ConfigError, MethodError
+from plumbline.layout import ExperimentFolder, Run, SettingFolder, point_name
+from plumbline.toyland.spec import WorldSpec
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Count = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+ToylandData = create_model(
+    "ToylandData",
+    __base__=Strict,
+    __doc__="The embedded world: every field of WorldSpec; see docs/toyland.md.",
+    source=(Literal["toyland"], ...),
+    **{item.name: (item.type, item.default) for item in fields(WorldSpec)},
+)
+
+
+class FileData(Strict):
+    """Real feedback, from files or the hub. `limit` bounds the rows of each split."""
+
+    source: Literal["hh_rlhf", "ultrafeedback", "jsonl"]
+    path: str
+    seed: int = 0
+    limit: dict[Literal["train", "validation", "test"], Count] = {}
+
+
+class ScratchModel(Strict):
+    """A GPT-NeoX made here. tokenizer: Toyland's words, or byte-level BPE trained on the data."""
+
+    architecture: Literal["gpt_neox"]
+    hidden_size: Count
+    layers: Count
+    heads: Count
+    max_positions: Count
+    tokenizer: Literal["toyland", "byte_bpe"]
+    vocabulary: Count | None = None
+    seed: int = 0
+
+
+class PretrainedModel(Strict):
+    """A Hugging Face model folder or hub name."""
+
+    path: str
+    revision: str = "main"
+    trust_remote_code: bool = False
+    chat_template: str | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+class Pretrain(Strict):
+    """Language modelling from scratch: AdamW, linear warm-up, cosine decay."""
+
+    steps: Count
+    batch: Count
+    learning_rate: Rate
+    warmup_steps: int = 50
+
+
+class Sft(Strict):
+    """Supervised fine-tuning. data: demonstrations, or the chosen completions (the HH recipe)."""
+
+    data: Literal["demonstrations", "chosen"]
+    steps: Count
+    batch: Count
+    learning_rate: Rate
+    warmup_steps: int = 10
+
+
+class Batch(Strict):
+    """Examples in one optimizer step, by feedback; for lists, prompts."""
+
+    pairs: Count = 32
+    singles: Count = 64
+    lists: Count = 32
+
+
+class Align(Strict):
+    """Alignment: RMSprop with torch's defaults, linear warm-up, then constant.
+
+    responses: completions of a list (N). log_every and probe_every: steps between rows of the
+    dynamics; probe_rows: held-out rows whose log-probabilities are probed; probe_benchmark: whose
+    first probe_prompts validation prompts are answered at each probe. micro_batch: examples a
+    forward pass; None is the whole batch.
+    """
+
+    learning_rate: Rate
+    warmup_steps: int = 150
+    epochs: Count = 1
+    batch: Batch = Batch()
+    responses: Count = 4
+    max_grad_norm: Rate = 10.0
+    max_prompt_tokens: Count = 1024
+    max_tokens: Count = 2048
+    micro_batch: Count | None = None
+    log_every: Count = 10
+    probe_every: Count = 50
+    probe_rows: Count = 256
+    probe_benchmark: str | None = None
+    probe_prompts: Count = 64
+
+
+class Setting(Strict):
+    """Model + data + SFT + alignment recipe."""
+
+    data: Annotated[ToylandData | FileData, Field(discriminator="source")]
+    model: ScratchModel | PretrainedModel
+    pretrain: Pretrain | None = None
+    sft: Sft | None = None
+    align: Align
+
+    def folder(self, name: str) -> SettingFolder:
+        """`{name}-{8 hex of the canonical JSON}`."""
+        return SettingFolder(f"{name}-{digest(self.model_dump())[:8]}")
+
+
+class Select(Strict):
+    """The validation metric that picks each method's point."""
+
+    benchmark: str
+    metric: str
+
+
+class JudgeChoice(Strict):
+    """Who judges. `toyland-gold` reads Toyland exactly; `surface-judge` is plumbing."""
+
+    name: Literal["toyland-gold", "surface-judge"]
+
+
+class Column(Strict):
+    """One column of Table 1."""
+
+    benchmark: str
+    metric: str
+    title: str
+
+
+class Rank(Strict):
+    """How the average rank is taken: which rows, how ties share, where the others go."""
+
+    rows: Literal["all", "aligned"] | list[str] = "all"
+    ties: Literal["min", "average"] = "min"
+    unranked: Literal["last", "omit"] = "last"
+
+
+class Difference(Strict):
+    """One line of the table "paper / here / why different"."""
+
+    what: str
+    paper: str
+    here: str
+    why: str
+
+
+class Report(Strict):
+    """What the tables and the page show."""
+
+    title: str
+    columns: list[Column] = []
+    rank: Rank = Rank()
+    dynamics_point: str | None = None
+    stamp: str | None = None
+
+
+class Execution(Strict):
+    """How to run; never part of a digest, never able to change a number."""
+
+    runs_per_job: Count = 6
+    methods_per_job: Count = 3
+    threads_per_run: Count = 1
+    base_threads: Count = 2
+
+
+class Experiment(Strict):
+    """The whole file. See config/README.md for each key in words."""
+
+    experiment: Name
+    settings: dict[Name, Setting]
+    methods: dict[str, dict[str, Any]]
+    grid_points: Count
+    seeds: list[int] = Field(min_length=1)
+    benchmarks: dict[str, dict[str, Any] | None]
+    select: Select
+    judge: JudgeChoice
+    report: Report
+    differences: list[Difference] = []
+    allow_unbounded: bool = False
+    method_paths: list[str] = []
+    benchmark_paths: list[str] = []
+    execution: Execution = Execution()
+
+    @property
+    def folder(self) -> ExperimentFolder:
+        return ExperimentFolder(self.experiment)
+
+    def write(self) -> Path:
+        """Keep the experiment under its digest, as the jobs of a workflow read it."""
+        content = self.model_dump()
+        path = self.folder.resolved(digest(content)[:8])
+        if not path.is_file():
+            write_json(path, content)
+        return path
+
+    def setting_folders(self) -> dict[str, SettingFolder]:
+        """The folder of each setting, by its name in the file."""
+        return {name: setting.folder(name) for name, setting in self.settings.items()}
+
+    def setting_at(self, folder: str) -> Setting:
+        """The setting whose folder has this name."""
+        names = {item.name: name for name, item in self.setting_folders().items()}
+        return self.settings[names[folder]]
+
+    def method(self, name: str) -> plugins.MethodSpec:
+        """The method's specification, from `losses/` or `method_paths`."""
+        return plugins.method_spec(name, tuple(Path(path) for path in self.method_paths))
+
+    def benchmark(self, name: str) -> plugins.BenchmarkSpec:
+        """The benchmark's specification, from `benchmarks/` or `benchmark_paths`."""
+        return plugins.benchmark_spec(name, tuple(Path(path) for path in self.benchmark_paths))
+
+    def points(self, method: str) -> list[dict[str, Any]]:
+        """The grid of a method: every combination of its listed values, in the file's order."""
+        return list(grid(self.methods[method]))
+
+    def point(self, method: str, name: str) -> dict[str, Any]:
+        """The hyperparameters of the grid point with this folder name."""
+        return next(item for item in self.points(method) if point_name(item) == name)
+
+    def seeds_of(self, method: str) -> list[int]:
+        """Alignment seeds; SFT is one model, whatever the seed."""
+        return self.seeds[:1] if method == plugins.SFT else self.seeds
+
+    def runs(self, setting: SettingFolder, method: str) -> list[Run]:
+        """Every run of a method in a setting."""
+        names = [point_name(point) for point in self.points(method)]
+        return [
+            setting.run(method, point, seed) for point in names for seed in self.seeds_of(method)
+        ]
+
+    def options(self, benchmark: str) -> dict[str, Any]:
+        """What the file sets for a benchmark."""
+        return self.benchmarks[benchmark] or {}
+
+    def benchmarks_on(self, split: str) -> list[str]:
+        """The benchmarks that score a split; on validation, only the one that selects."""
+        names = [name for name in self.benchmarks if split in self.benchmark(name).card.splits]
+        return [name for name in names if split == "test" or name == self.select.benchmark]
+
+
+def grid(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every combination of a method's values; a single value is a list of one."""
+    lists = [value if isinstance(value, list) else [value] for value in values.values()]
+    for combination in product(*lists):
+        yield dict(zip(values, combination, strict=True))
+
+
+def read(path: Path) -> Experiment:
+    """The experiment in a YAML or JSON file; ConfigError lists every mistake."""
+    if not path.is_file():
+        raise ConfigError(f"no experiment file {path}; see config/ for those that ship")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    return parse(raw or {}, str(path))
+
+
+def parse(raw: dict[str, Any], source: str = "config") -> Experiment:
+    """The experiment in a mapping; ConfigError lists every mistake with the nearest known name."""
+    problems = list(_schema_problems(raw))
+    problems += _method_problems(raw) + _benchmark_problems(raw)
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
+        raise ConfigError(f"{source} has {len(set(problems))} mistake(s):\n{lines}")
+    return Experiment.model_validate(raw)
+
+
+def _schema_problems(raw: dict[str, Any]) -> Iterator[str]:
+    try:
+        Experiment.model_validate(raw)
+    except ValidationError as error:
+        for item in error.errors():
+            yield _sentence(item)
+
+
+#: The tags pydantic puts into an error's location; a user never typed them.
+TAGS = {"toyland", "hh_rlhf", "ultrafeedback", "jsonl", "ScratchModel", "PretrainedModel"}
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    parts = [str(part) for part in item["loc"]]
+    where = ".".join(
+        part for index, part in enumerate(parts) if part not in TAGS or index in (0, 1)
+    )
+    if item["type"] == "missing":
+        return f"{where}: required, not given"
+    if item["type"] == "extra_forbidden":
+        near = get_close_matches(parts[-1], _known_keys(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{where}: unknown key{hint}"
+    return f"{where}: {item['msg']}, got {item['input']!r}"
+
+
+def _known_keys() -> list[str]:
+    models = [Experiment, Setting, ToylandData, FileData, ScratchModel, PretrainedModel, Pretrain]
+    models += [Sft, Align, Batch, Select, JudgeChoice, Column, Rank, Report, Execution, Difference]
+    return sorted({key for model in models for key in model.model_fields})
+
+
+def _mapping(raw: dict[str, Any], key: str) -> dict[str, Any]:
+    value = raw.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _folders(raw: dict[str, Any], key: str) -> tuple[Path, ...]:
+    value = raw.get(key)
+    return tuple(Path(item) for item in value) if isinstance(value, list) else ()
+
+
+def _method_problems(raw: dict[str, Any]) -> list[str]:
+    problems = []
+    for name, values in _mapping(raw, "methods").items():
+        if name == plugins.SFT:
+            problems += [f"methods.sft: takes no hyperparameters, got {values}"] if values else []
+            continue
+        try:
+            spec = plugins.method_spec(name, _folders(raw, "method_paths"))
+        except (ConfigError, MethodError) as error:
+            problems.append(f"methods.{name}: {error}")
+            continue
+        values = values if isinstance(values, dict) else {}
+        problems += [f"methods.{name}.{text}" for text in _point_problems(spec, values, raw)]
+    return problems
+
+
+def _point_problems(
+    spec: plugins.MethodSpec, values: dict[str, Any], raw: dict[str, Any]
+) -> Iterator[str]:
+    known = {item.name: item for item in spec.hyperparameters}
+    for key in values.keys() - known.keys():
+        near = get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        yield f"{key}: unknown hyperparameter; {hint}known: {', '.join(known)}"
+    points = [{key: point[key] for key in point if key in known} for point in grid(values)]
+    wrong = [
+        problem for point in points for key in point if (problem := known[key].problem(point[key]))
+    ]
+    yield from wrong
+    budget = raw.get("grid_points")
+    if isinstance(budget, int) and len(points) > budget:
+        yield f"grid: {len(points)} points, over the budget grid_points: {budget}"
+    if not wrong and not raw.get("allow_unbounded"):
+        yield from _unbounded(spec, points, raw)
+
+
+def _unbounded(
+    spec: plugins.MethodSpec, points: list[dict[str, Any]], raw: dict[str, Any]
+) -> Iterator[str]:
+    for name, setting in _mapping(raw, "settings").items():
+        align = _mapping(setting, "align") if isinstance(setting, dict) else {}
+        responses = align.get("responses", Align.model_fields["responses"].default)
+        for point in points:
+            if spec.unbounded(point, responses):
+                yield (
+                    f"{point_name(point)}: no optimum exists in setting {name} "
+                    f"({spec.card.theorem} wants {spec.card.optimum} with n = {responses} "
+                    "responses); say allow_unbounded: true to run it all the same"
+                )
+
+
+def _benchmark_problems(raw: dict[str, Any]) -> list[str]:
+    problems, folders = [], _folders(raw, "benchmark_paths")
+    for name, options in _mapping(raw, "benchmarks").items():
+        try:
+            known = plugins.benchmark_spec(name, folders).option_names()
+        except (ConfigError, MethodError) as error:
+            problems.append(f"benchmarks.{name}: {error}")
+            continue
+        unknown = (options if isinstance(options, dict) else {}).keys() - known
+        problems += [
+            f"benchmarks.{name}.{key}: unknown option; known: {', '.join(sorted(known))}"
+            for key in unknown
+        ]
+    return problems + list(_metric_problems(raw, folders))
+
+
+def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:
+    """Selections and table columns must name a metric that its benchmark declares."""
+    columns = _mapping(raw, "report").get("columns") or []
+    wanted = {"select": _mapping(raw, "select")}
+    wanted |= {f"report.columns[{index}]": column for index, column in enumerate(columns)}
+    for where, choice in wanted.items():
+        name, metric = choice.get("benchmark"), choice.get("metric")
+        if name not in _mapping(raw, "benchmarks"):
+            yield f"{where}.benchmark: {name!r} is not one of benchmarks"
+            continue
+        try:
+            card = plugins.benchmark_spec(name, folders).card
+        except (ConfigError, MethodError):
+            continue  # already reported under benchmarks
+        known = [item.name for item in card.metrics]
+        if metric not in known:
+            yield f"{where}.metric: {name} has no metric {metric!r}; known: {', '.join(known)}"
+        if where == "select" and "validation" not in card.splits:
+            yield f"select.benchmark: {name} cannot score validation"

@@ -1,0 +1,66 @@
+"""Which models a generate or score job works on: a run and the folder of its answers and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plumbline.artifacts import read_json
+from plumbline.config import Experiment
+from plumbline.layout import Evaluation, Run, SettingFolder, selected
+from plumbline.plugins import SFT
+
+
+@dataclass(frozen=True)
+class Target:
+    """One model on one split. run is None where no point of the method could be selected."""
+
+    setting: str
+    method: str
+    seed: int
+    run: Run | None
+    evaluation: Evaluation
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The run's record; status "diverged" where nothing could be selected."""
+        return read_json(self.run.record) if self.run else {"status": "diverged", "model": None}
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the model's weights lie."""
+        sft = SettingFolder(self.setting).sft.model
+        return sft if self.method == SFT else self.run.model
+
+    @property
+    def name(self) -> str:
+        """How evaluators and item rows label the model."""
+        return f"{self.method}-seed{self.seed}"
+
+
+def validation_targets(records: list[Path]) -> Iterator[Target]:
+    """Every run, given its `run.json`."""
+    for path in records:
+        run = Run.of_record(path)
+        yield Target(run.setting, run.method, run.seed, run, run.evaluation())
+
+
+def test_targets(experiment: Experiment, selections: list[Path]) -> Iterator[Target]:
+    """The selected point of each method, for each seed, given the selection files."""
+    for path in selections:
+        choice = read_json(path)
+        folders = SettingFolder(choice["setting"])
+        method, point = choice["method"], choice["point"]
+        for seed in experiment.seeds_of(method):
+            run = folders.run(method, point, seed) if point else None
+            evaluation = selected(folders, experiment.experiment, method, seed)
+            yield Target(choice["setting"], method, seed, run, evaluation)
+
+
+def targets(experiment: Experiment, split: str, paths: list[Path]) -> Iterator[Target]:
+    """The models of a job: runs on validation, selected points on test."""
+    if split == "validation":
+        return validation_targets(paths)
+    return test_targets(experiment, paths)

@@ -1,0 +1,118 @@
+"""Stages pretrain and sft: the models that alignment starts from, one folder each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from plumbline import ENGINE
+from plumbline.artifacts import derive_seed, folder_digest, lock, read_json, read_rows, write_json
+from plumbline.config import ScratchModel, Setting
+from plumbline.errors import ConfigError
+from plumbline.layout import ModelFolder, SettingFolder
+from plumbline.model.canary import canary
+from plumbline.model.folder import load, load_pretrained, save, scratch_model
+from plumbline.model.tokenizer import byte_bpe, completion_ids, prompt_ids, word_tokenizer
+from plumbline.splits import Message
+from plumbline.toyland.world import VOCABULARY
+from plumbline.train.language import Text, fit
+
+
+def pretrain(setting: Setting, folders: SettingFolder) -> None:
+    """Write `pretrain/`: a model trained from scratch, or the pretrained one the config names.
+
+    The canary conversation is rendered before anything is trained.
+    """
+    with lock(folders.pretrain.folder):
+        model, tokenizer, texts = _start(setting, folders)
+        proof = _canary(tokenizer, folders)
+        log = []
+        if setting.pretrain:
+            seed = derive_seed("pretrain", _seed(setting))
+            log = fit(model, texts, setting.pretrain, seed, folders.pretrain.work)
+        _finish(model, tokenizer, folders.pretrain, {"canary": proof, "log": log})
+
+
+def sft(setting: Setting, folders: SettingFolder) -> None:
+    """Write `sft/`: the base model fine-tuned on demonstrations or on chosen completions."""
+    with lock(folders.sft.folder):
+        model, tokenizer = load(folders.pretrain.model)
+        log = []
+        if setting.sft:
+            texts = list(_demonstrations(setting, folders, tokenizer))
+            seed = derive_seed("sft", _seed(setting))
+            log = fit(model, texts, setting.sft, seed, folders.sft.work)
+        _finish(model, tokenizer, folders.sft, {"log": log})
+
+
+def _start(
+    setting: Setting, folders: SettingFolder
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, list[Text]]:
+    if not isinstance(setting.model, ScratchModel):
+        if setting.pretrain:
+            raise ConfigError("pretrain: only for a model made from scratch; remove the key")
+        return *load_pretrained(setting.model), []
+    documents = [row["text"] for row in read_rows(folders.data("pretrain"))]
+    tokenizer = _tokenizer(setting.model, documents)
+    room = setting.model.max_positions
+    ids = [tokenizer(text, add_special_tokens=False)["input_ids"][:room] for text in documents]
+    return scratch_model(setting.model, tokenizer), tokenizer, [(row[:1], row[1:]) for row in ids]
+
+
+def _tokenizer(choice: ScratchModel, documents: list[str]) -> PreTrainedTokenizerBase:
+    if choice.tokenizer == "toyland":
+        return word_tokenizer(VOCABULARY)
+    if choice.vocabulary is None:
+        raise ConfigError("model.vocabulary: byte_bpe needs the number of tokens, e.g. 2048")
+    return byte_bpe(documents, choice.vocabulary)
+
+
+def _canary(tokenizer: PreTrainedTokenizerBase, folders: SettingFolder) -> dict[str, Any]:
+    """The proof, on the first validation row."""
+    row = read_rows(folders.data("validation"))[0]
+    return canary(tokenizer, row["prompt"], row["completions"][0])
+
+
+def _demonstrations(
+    setting: Setting, folders: SettingFolder, tokenizer: PreTrainedTokenizerBase
+) -> Iterator[Text]:
+    """Prompts with the completions to learn; a completion is cut at align.max_tokens in all."""
+    for prompt, completion in _prompts_and_completions(setting.sft.data, folders):
+        given = prompt_ids(tokenizer, prompt)[-setting.align.max_prompt_tokens :]
+        yield given, completion_ids(tokenizer, completion)[: setting.align.max_tokens - len(given)]
+
+
+def _prompts_and_completions(
+    choice: str, folders: SettingFolder
+) -> Iterator[tuple[list[Message], str]]:
+    if choice == "demonstrations":
+        rows = read_rows(folders.data("sft"))
+        yield from ((row["prompt"], row["completion"]) for row in rows)
+        return
+    for row in read_rows(folders.data("train")):
+        if row["chosen"] is not None:
+            yield row["prompt"], row["completions"][row["chosen"]]
+
+
+def _seed(setting: Setting) -> int:
+    return getattr(setting.model, "seed", setting.data.seed)
+
+
+def _finish(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: ModelFolder,
+    record: dict[str, Any],
+) -> None:
+    """Save the model, then the record that declares it complete."""
+    save(model, tokenizer, folder.model)
+    record |= {"model": folder_digest(folder.model), "engine": ENGINE}
+    write_json(folder.record, record | {"finished": time.time()})
+
+
+def model_digest(folder: ModelFolder) -> str:
+    """The digest of the model that a stage's folder holds."""
+    return read_json(folder.record)["model"]

@@ -1,0 +1,113 @@
+"""Training examples as token ids, with everything that can be known before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from plumbline.config import Align
+from plumbline.errors import DataError
+from plumbline.model.tokenizer import completion_ids, prompt_ids
+
+
+@dataclass(frozen=True)
+class Example:
+    """One unit of the global batch: a prompt with K completions.
+
+    Pairs: K = 2, chosen first. Singles: K = 1. Lists: K = N. references: summed reference
+    log-probabilities, nats, one per completion. mismatched: another prompt's completion (singles).
+    cut: tokens that truncation removed.
+    """
+
+    id: str
+    prompt: tuple[int, ...]
+    completions: tuple[tuple[int, ...], ...]
+    desirable: bool | None = None
+    scores: tuple[float, ...] | None = None
+    mismatched: tuple[int, ...] | None = None
+    references: tuple[float, ...] = ()
+    mismatched_reference: float | None = None
+    cut: int = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest row this example needs."""
+        return len(self.prompt) + max(map(len, self.completions))
+
+
+#: How each feedback's view row names its completions.
+COMPLETIONS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "pairs": lambda row: [row["chosen"], row["rejected"]],
+    "singles": lambda row: [row["completion"]],
+    "lists": lambda row: row["completions"],
+}
+
+
+def tokenise(
+    rows: Iterable[dict[str, Any]],
+    feedback: str,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Align,
+) -> list[Example]:
+    """View rows as examples; prompts and completions are tokenised apart and then joined.
+
+    Truncation keeps the prompt's end and the completion's start.
+    """
+    return [_example(row, feedback, tokenizer, recipe) for row in rows]
+
+
+def _example(
+    row: dict[str, Any], feedback: str, tokenizer: PreTrainedTokenizerBase, recipe: Align
+) -> Example:
+    whole = prompt_ids(tokenizer, row["prompt"])
+    prompt = whole[-recipe.max_prompt_tokens :]
+    room = recipe.max_tokens - len(prompt)
+    if room < 1:
+        raise DataError(
+            f"row {row['id']}: the prompt fills all {recipe.max_tokens} tokens; raise "
+            "align.max_tokens or lower align.max_prompt_tokens"
+        )
+    texts = COMPLETIONS[feedback](row)
+    answers = [completion_ids(tokenizer, text) for text in texts]
+    mismatched = row.get("mismatched")
+    return Example(
+        id=row["id"],
+        prompt=tuple(prompt),
+        completions=tuple(tuple(ids[:room]) for ids in answers),
+        desirable=row.get("desirable"),
+        scores=tuple(row["scores"]) if feedback == "lists" else None,
+        mismatched=mismatched and tuple(completion_ids(tokenizer, mismatched)[:room]),
+        cut=len(whole) - len(prompt) + sum(max(0, len(ids) - room) for ids in answers),
+    )
+
+
+def with_references(
+    examples: Sequence[Example], references: dict[tuple[str, int], float]
+) -> list[Example]:
+    """Examples with their reference log-probabilities, by (example id, index in `rows_of`).
+
+    Raises DataError for an example that the reference pass has not seen.
+    """
+    return [_with_reference(example, references) for example in examples]
+
+
+def _with_reference(example: Example, references: dict[tuple[str, int], float]) -> Example:
+    try:
+        found = tuple(references[example.id, index] for index in range(len(rows_of(example))))
+    except KeyError as error:
+        raise DataError(
+            f"example {example.id} has no reference log-probability; delete the setting's "
+            "reference/ folder and run again"
+        ) from error
+    count = len(example.completions)
+    mismatched = found[count] if example.mismatched else None
+    return replace(example, references=found[:count], mismatched_reference=mismatched)
+
+
+def rows_of(example: Example) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Every (prompt, completion) whose log-probability an example needs, `mismatched` last."""
+    extra = [example.mismatched] if example.mismatched else []
+    return [(example.prompt, completion) for completion in [*example.completions, *extra]]

@@ -1,0 +1,176 @@
+"""From token log-probabilities to a loss, its coefficients, and what the training log records.
+
+The engine owns everything around a loss: it builds the batch that the method's signature asks
+for, reduces its per-example losses to a mean over the global batch, and differentiates that mean
+with respect to the token log-probabilities. These coefficients dL/dlogp are all that
+back-propagation through the model needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from plumbline.batches import Completions, Lists, Pairs, Singles
+from plumbline.errors import MethodError
+from plumbline.model.logprobs import Sequences, pack, token_logprobs
+from plumbline.plugins import MethodSpec, load_method
+from plumbline.train.examples import Example
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One micro-batch of B examples with K completions each.
+
+    sequences: B * K rows, example by example. references: [B, K]. desirable: [B] bool or None.
+    scores: [B, K] or None. mismatched: B rows or None; mismatched_references: [B] or None.
+    """
+
+    sequences: Sequences
+    references: Tensor
+    desirable: Tensor | None
+    scores: Tensor | None
+    mismatched: Sequences | None
+    mismatched_references: Tensor | None
+    ids: tuple[str, ...]
+
+    @property
+    def tokens(self) -> Tensor:
+        """Completion tokens, [B, K]."""
+        return self.sequences.lengths.view(len(self.ids), -1)
+
+    def to(self, device: torch.device) -> Inputs:
+        """The same batch on another device."""
+        moved = {
+            item.name: value.to(device)
+            for item in fields(self)
+            if hasattr(value := getattr(self, item.name), "to")
+        }
+        return replace(self, **moved)
+
+
+def collate(examples: Sequence[Example]) -> Inputs:
+    """Pad and stack examples of one feedback."""
+    prompts = [item.prompt for item in examples for _ in item.completions]
+    answers = [ids for item in examples for ids in item.completions]
+    first = examples[0]
+    return Inputs(
+        sequences=pack(prompts, answers),
+        references=torch.tensor([item.references for item in examples]),
+        desirable=_column(examples, "desirable", first.desirable is not None),
+        scores=_column(examples, "scores", first.scores is not None),
+        mismatched=_mismatched(examples) if first.mismatched else None,
+        mismatched_references=_column(examples, "mismatched_reference", bool(first.mismatched)),
+        ids=tuple(item.id for item in examples),
+    )
+
+
+def _column(examples: Sequence[Example], name: str, present: bool) -> Tensor | None:
+    return torch.tensor([getattr(item, name) for item in examples]) if present else None
+
+
+def _mismatched(examples: Sequence[Example]) -> Sequences:
+    return pack([item.prompt for item in examples], [item.mismatched for item in examples])
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A method at a grid point, ready to turn log-probabilities into coefficients."""
+
+    spec: MethodSpec
+    loss: Callable[[Any], Tensor]
+
+    @classmethod
+    def of(cls, spec: MethodSpec, point: dict[str, float]) -> Objective:
+        """The objective of a method file at hyperparameters `point`."""
+        return cls(spec, partial(load_method(spec), **point))
+
+    def forward(self, model: PreTrainedModel, inputs: Inputs) -> Tensor:
+        """Token log-probabilities of every completion, [B * K, T]."""
+        return token_logprobs(model, inputs.sequences)
+
+    @torch.no_grad()
+    def mismatched(self, model: PreTrainedModel, inputs: Inputs) -> Tensor | None:
+        """Summed log-probabilities of the mismatched completions, [B]; None unless needed."""
+        if "mismatched" not in self.spec.card.needs:
+            return None
+        return token_logprobs(model, inputs.mismatched).sum(1)
+
+    def coefficients(
+        self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None, examples: int
+    ) -> tuple[Tensor, Tensor]:
+        """Per-example losses [B] and d(sum of losses / examples)/d(token log-probability) [R, T].
+
+        examples: size of the global batch, over which the mean is taken.
+        """
+        leaf = tokens.detach().requires_grad_()
+        losses = self.loss(self.batch(leaf, inputs, mismatched))
+        if losses.shape != (len(inputs.ids),):
+            raise MethodError(
+                f"{self.spec.name} returned shape {tuple(losses.shape)}; must be one loss per "
+                f"example, ({len(inputs.ids)},), unreduced"
+            )
+        (gradient,) = torch.autograd.grad(losses.sum() / examples, leaf)
+        return losses.detach(), gradient
+
+    def batch(
+        self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None
+    ) -> Pairs | Singles | Lists:
+        """The batch type of the method's signature, with the needs it declares and no others."""
+        shape = inputs.tokens.shape
+        whole = self._completions(tokens.sum(1).view(shape), inputs.tokens, inputs.references)
+        if self.spec.feedback == "lists":
+            return Lists(whole, inputs.scores)
+        first, *rest = (self._column(whole, index) for index in range(shape[1]))
+        if self.spec.feedback == "pairs":
+            return Pairs(first, *rest)
+        return Singles(first, inputs.desirable, self._mismatched(inputs, mismatched))
+
+    def _completions(self, policy: Tensor, tokens: Tensor, reference: Tensor) -> Completions:
+        declared = {"reference": reference} if "reference" in self.spec.card.needs else {}
+        return Completions(policy, tokens, declared)
+
+    def _column(self, whole: Completions, index: int) -> Completions:
+        needed = {name: value[:, index] for name, value in whole.needed.items()}
+        return Completions(whole.policy[:, index], whole.tokens[:, index], needed)
+
+    def _mismatched(self, inputs: Inputs, policy: Tensor | None) -> Completions | None:
+        if policy is None:
+            return None
+        lengths = inputs.mismatched.lengths
+        return self._completions(policy, lengths, inputs.mismatched_references)
+
+
+def batch_metrics(losses: Tensor, tokens: Tensor, inputs: Inputs) -> dict[str, float]:
+    """What the training log records of one global batch.
+
+    chosen and rejected are, for singles, the desirable and the undesirable completions, and for
+    lists the best and the worst scored one. A batch without one of them records no number for it.
+    """
+    sums = tokens.detach().sum(1).view(inputs.tokens.shape)
+    ratios, counts = sums - inputs.references, inputs.tokens.float()
+    chosen, rejected = _sides(inputs)
+    values = {"loss": losses.mean()}
+    for name, side in (("chosen", chosen), ("rejected", rejected)):
+        values[f"{name}_logratio"] = ratios[side].mean()
+        values[f"{name}_tokens"] = counts[side].mean()
+    values["margin"] = values["chosen_logratio"] - values["rejected_logratio"]
+    if ratios.shape[1] > 1:
+        values["accuracy"] = (ratios[chosen] > ratios[rejected]).float().mean()
+    return {name: float(value) for name, value in values.items() if value.isfinite()}
+
+
+def _sides(inputs: Inputs) -> tuple[Any, Any]:
+    """Index of the chosen and of the rejected completion in a [B, K] tensor."""
+    rows = torch.arange(len(inputs.ids), device=inputs.references.device)
+    if inputs.desirable is not None:
+        return inputs.desirable[:, None], ~inputs.desirable[:, None]
+    if inputs.scores is not None:
+        return (rows, inputs.scores.argmax(1)), (rows, inputs.scores.argmin(1))
+    return (rows, 0), (rows, 1)

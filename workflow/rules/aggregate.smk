@@ -1,0 +1,29 @@
+rule aggregate:
+    localrule: True
+    input:
+        [
+            path
+            for folders, _, _, runs in run_chunks()
+            for path in scores([run.evaluation() for run in runs], "validation")
+        ],
+        [
+            path
+            for folders, _, methods in method_chunks()
+            for path in scores(selected(folders, methods), "test")
+        ],
+    output:
+        EXPERIMENT.folder.rows,
+        EXPERIMENT.folder.items,
+        EXPERIMENT.folder.dynamics,
+        directory(EXPERIMENT.folder.tables),
+    log:
+        layout.log("aggregate", EXPERIMENT.experiment),
+    benchmark:
+        layout.timing("aggregate", EXPERIMENT.experiment)
+    conda:
+        "../../environment.yml"
+    params:
+        report=EXPERIMENT.report.model_dump(),
+        methods=EXPERIMENT.methods,
+    shell:
+        "PLUMBLINE_LOG={log} plumbline aggregate $PLUMBLINE_EXPERIMENT > {log} 2>&1"

@@ -1,0 +1,112 @@
+# The experiment as objects, and what the rules ask of it. Rules hold no paths and no numbers.
+import os
+import sys
+
+from plumbline import ENGINE, config as experiments, layout, plugins
+from plumbline.errors import PlumblineError
+
+try:
+    EXPERIMENT = experiments.parse(config, "the experiment")
+except PlumblineError as error:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+SETTINGS = EXPERIMENT.setting_folders()
+EXECUTION = EXPERIMENT.execution
+ANY = layout.SettingFolder("{setting}")
+
+# Jobs read the experiment as it was parsed, with every override of the command line.
+os.environ["PLUMBLINE_EXPERIMENT"] = str(EXPERIMENT.write().resolve())
+
+
+envvars:
+    "PLUMBLINE_EXPERIMENT",
+
+
+wildcard_constraints:
+    setting="|".join(folders.name for folders in SETTINGS.values()),
+    method="|".join(EXPERIMENT.methods),
+    feedback="pairs|singles|lists",
+
+
+def chunks(items, size):
+    """Items in groups of at most `size`: the work of one process."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def run_chunks():
+    """(setting, method, number, runs) for every job that works on runs."""
+    for folders in SETTINGS.values():
+        for method in EXPERIMENT.methods:
+            groups = chunks(EXPERIMENT.runs(folders, method), EXECUTION.runs_per_job)
+            for number, runs in enumerate(groups):
+                yield folders, method, str(number), runs
+
+
+def method_chunks():
+    """(setting, number, methods) for every job that works on selected points."""
+    for folders in SETTINGS.values():
+        groups = chunks(list(EXPERIMENT.methods), EXECUTION.methods_per_job)
+        for number, methods in enumerate(groups):
+            yield folders, str(number), methods
+
+
+def selections(folders, methods):
+    return [folders.selection(EXPERIMENT.experiment, method) for method in methods]
+
+
+def selected(folders, methods):
+    """The evaluation folders of the selected points of some methods."""
+    return [
+        layout.selected(folders, EXPERIMENT.experiment, method, seed)
+        for method in methods
+        for seed in EXPERIMENT.seeds_of(method)
+    ]
+
+
+def answered(split):
+    """Benchmarks of a split that read answers."""
+    return [
+        name
+        for name in EXPERIMENT.benchmarks_on(split)
+        if EXPERIMENT.benchmark(name).needs == "responses"
+    ]
+
+
+def responses(evaluations, split):
+    return [item.responses(name) for item in evaluations for name in answered(split)]
+
+
+def scores(evaluations, split):
+    return [
+        item.rows(name) for item in evaluations for name in EXPERIMENT.benchmarks_on(split)
+    ]
+
+
+def updated(paths):
+    """Outputs that a job keeps where they are still current."""
+    return [update(str(path)) for path in paths]
+
+
+def method_digest(method):
+    """Changes with the method's code; None for SFT."""
+    return None if method == plugins.SFT else EXPERIMENT.method(method).digest
+
+
+def method_file(method):
+    return [] if method == plugins.SFT else ancient(str(EXPERIMENT.method(method).path))
+
+
+def method_references(folders, method):
+    """The reference file that a method's feedback needs."""
+    if method == plugins.SFT:
+        return []
+    return [folders.reference(EXPERIMENT.method(method).feedback)]
+
+
+def benchmark_digests(split):
+    """Changes with the code and the options of the split's benchmarks, and with the judge."""
+    specs = [EXPERIMENT.benchmark(name) for name in EXPERIMENT.benchmarks_on(split)]
+    return [[spec.digest, EXPERIMENT.options(spec.name)] for spec in specs] + [
+        EXPERIMENT.judge.name
+    ]

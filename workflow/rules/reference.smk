@@ -1,0 +1,17 @@
+rule reference:
+    input:
+        ANY.sft.record,
+    output:
+        ANY.reference("{feedback}"),
+    log:
+        layout.log("reference", "{setting}", "{feedback}"),
+    benchmark:
+        layout.timing("reference", "{setting}", "{feedback}")
+    conda:
+        "../../environment.yml"
+    params:
+        engine=ENGINE,
+        torch_threads=EXECUTION.threads_per_run,
+    shell:
+        "PLUMBLINE_LOG={log} plumbline reference $PLUMBLINE_EXPERIMENT {wildcards.setting}"
+        " {wildcards.feedback} --threads {params.torch_threads} > {log} 2>&1"
