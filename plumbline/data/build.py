@@ -99,13 +99,22 @@ def _with_pair(row: Row, seed: int) -> Row:
 
 
 def by_split(rows: Iterable[Row]) -> Tables:
-    """Rows by the hash of their prompt. What is not held out is all trained on, as in the
-    recipes for these sets: there is no pretrain or sft split of their own."""
+    """Rows by the hash of their conversation's opening, so that its later turns stay with it.
+
+    What is not held out is all trained on, as in the recipes for these sets: there is no pretrain
+    or sft split of their own.
+    """
     tables: Tables = {"train": [], "validation": [], "test": []}
     for row in rows:
-        split = split_of(row["prompt"])
+        split = split_of(opening(row["prompt"]))
         tables[split if split in HELD_OUT else "train"].append(row)
     return tables
+
+
+def opening(prompt: list[Message]) -> list[Message]:
+    """A conversation up to its first user turn."""
+    first = next(index for index, turn in enumerate(prompt) if turn["role"] == "user")
+    return prompt[: first + 1]
 
 
 def sample(rows: list[Row], limit: int | None, seed: int) -> list[Row]:

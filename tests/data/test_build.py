@@ -10,9 +10,18 @@ import pytest
 
 from plumbline.artifacts import file_digest, read_rows
 from plumbline.config import FileData, ToylandData
-from plumbline.data.build import build, documents, overlap, refuse_leaks, rows_digest, sample
+from plumbline.data.build import (
+    build,
+    by_split,
+    documents,
+    overlap,
+    refuse_leaks,
+    rows_digest,
+    sample,
+)
 from plumbline.data.views import lists, pairs, singles
 from plumbline.errors import DataError
+from plumbline.toyland import source as toyland
 
 FOUR = Path(__file__).parent / "fixtures" / "ultrafeedback_four.jsonl"
 TOYLAND = ToylandData(
@@ -59,6 +68,19 @@ def test_every_prompt_lies_in_the_split_of_its_hash(tmp_path: Path, prompts) -> 
     rows = {split: item["rows"] for split, item in record["splits"].items()}
     assert rows["train"] + rows["validation"] + rows["test"] == 300 and rows["sft"] == rows["train"]
     assert record["feedback"] == ["pairs", "singles"]
+
+
+@pytest.mark.parametrize("before", [[], [{"role": "system", "content": "Be kind."}]])
+def test_all_stages_of_a_conversation_lie_in_the_split_of_its_opening(prompts, before) -> None:
+    later = [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
+    openings = [[*before, {"role": "user", "content": text}] for text in prompts]
+    tables = by_split(
+        {"prompt": [*opening, *stage]} for opening in openings for stage in ([], later)
+    )
+    for rows in tables.values():
+        stages = [row["prompt"] for row in rows]
+        begun, continued = stages[::2], stages[1::2]
+        assert begun and continued == [[*opening, *later] for opening in begun]
 
 
 def test_digests_are_those_of_the_rows_read_back(tmp_path: Path) -> None:
@@ -177,6 +199,14 @@ def test_overlap_sees_through_case_and_spaces() -> None:
     for leak in ({"sft": rows("c")}, {"train": rows("x", "B")}, {"validation": rows("C ")}):
         with pytest.raises(DataError, match="1 prompts of split '(test|validation)' are in"):
             refuse_leaks({**clean, **leak})
+
+
+def test_a_world_that_leaks_is_refused_before_anything_is_written(tmp_path, monkeypatch) -> None:
+    leaky = toyland.feedback
+    monkeypatch.setattr(toyland, "feedback", lambda world, split: leaky(world, "test"))
+    with pytest.raises(DataError, match="9 prompts of split 'validation' are in 'train' too"):
+        build(TOYLAND, tmp_path / "data")
+    assert not (tmp_path / "data").exists()
 
 
 def test_hh_rlhf_end_to_end(tmp_path: Path, shared_data: Path) -> None:
