@@ -106,6 +106,26 @@ def test_exemption_with_a_reason_skips_the_check(tmp_path):
     assert not any("gradcheck" in item for item in problems)
 
 
+def test_token_level_method_passes(tmp_path):
+    """DPO written over tokens, which needs both reference and token values."""
+    source = (METHODS / "dpo.py").read_text()
+    by_token = (
+        "chosen, rejected = (\n"
+        "        ((side.token_policy - side.token_reference) * side.token_mask).sum(-1)\n"
+        "        for side in (batch.chosen, batch.rejected)\n"
+        "    )\n"
+        "    margin = beta * (chosen - rejected)"
+    )
+    source = source.replace(CARD, 'needs=("reference", "token_values")').replace(MARGIN, by_token)
+    path = tmp_path / "dpo.py"
+    path.write_text(
+        source.split("    >>> from torch")[0]
+        + "    >>> 1\n    1\n"
+        + source[source.index("\n    References") :]
+    )
+    assert check_method(load_method(read_method(path))) == []
+
+
 def test_plain_function_is_told_to_use_the_decorator():
     assert check_method(lambda batch: batch) == [
         "declaration: decorate the function with @method(title=..., paper=...)"

@@ -1,0 +1,73 @@
+"""The batches that methods are checked on are what their docstrings say."""
+
+import pytest
+import torch
+
+from plumbline.batches import Lists, Pairs, Singles
+from plumbline.check import examples
+from plumbline.errors import MethodError
+
+FEEDBACK = [Pairs, Singles, Lists]
+
+
+def columns(batch):
+    return [getattr(batch, name) for name in examples.COLUMNS[type(batch)]]
+
+
+@pytest.mark.parametrize("feedback", FEEDBACK)
+def test_random_log_probabilities_are_possible_and_drift_upwards(feedback):
+    for column in columns(examples.random_batch(feedback, seed=0)):
+        assert (column.policy < 0).all() and (column.reference < 0).all()
+        assert column.logratio.mean() > 0.5
+        assert column.tokens.unique().numel() > 1
+
+
+@pytest.mark.parametrize("feedback", FEEDBACK)
+def test_token_values_add_up(feedback):
+    for column in columns(examples.random_batch(feedback, seed=0)):
+        masked = column.token_policy * column.token_mask
+        torch.testing.assert_close(masked.sum(-1), column.policy)
+        assert torch.equal(column.token_mask.sum(-1), column.tokens)
+
+
+@pytest.mark.parametrize(("feedback", "combinations"), [(Pairs, 9), (Singles, 18), (Lists, 81)])
+def test_extremes_meet_in_every_combination(feedback, combinations):
+    batch = examples.extreme_batch(feedback)
+    seen = torch.stack(
+        [column.logratio.reshape(len(column.policy), -1) for column in columns(batch)]
+    )
+    rows = seen.movedim(0, 1).flatten(1).sign()
+    if feedback is Singles:
+        rows = torch.cat([rows, batch.desirable[:, None].float()], 1)
+    assert len(rows.unique(dim=0)) == combinations
+    assert seen.abs().max() == pytest.approx(1e4, rel=1e-3)
+
+
+@pytest.mark.parametrize("feedback", FEEDBACK)
+def test_untrained_policy_is_the_reference(feedback):
+    for column in columns(examples.untrained_batch(feedback)):
+        assert (column.logratio == 0).all()
+
+
+def test_list_scores_cover_zero_to_one():
+    scores = examples.random_batch(Lists, seed=0).scores
+    assert scores.min() == 0 and scores.max() == 1
+    assert all(row.unique().numel() == examples.RESPONSES for row in scores)
+
+
+def test_restricted_batch_has_declared_needs_only():
+    batch = examples.restricted(examples.random_batch(Singles, seed=0), ("token_values",))
+    assert batch.mismatched is None
+    assert batch.completion.token_policy.shape == (examples.ROWS, examples.LENGTH)
+    for undeclared in ("reference", "token_reference"):
+        with pytest.raises(MethodError):
+            getattr(batch.completion, undeclared)
+
+
+def test_toy_batch_learns_through_its_weights_but_not_through_the_mismatched():
+    sides = examples.VOCABULARY, examples.VOCABULARY
+    weights = torch.zeros(sides, requires_grad=True)
+    batch = examples.toy_batch(Singles, weights, torch.zeros(sides))
+    assert (batch.completion.logratio == 0).all()
+    assert batch.completion.policy.requires_grad
+    assert not batch.mismatched.policy.requires_grad
