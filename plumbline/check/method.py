@@ -144,7 +144,7 @@ def needs(function: Callable) -> list[str]:
             f"it declares {need!r} and never reads it: the engine would compute it in vain"
             for need in unused
         ]
-    for need in set(NEEDS) - set(declared):
+    for need in NEEDS:
         if _failure(function, (*declared, need)) is None:
             return [f"it reads {need!r} without declaring it: write needs={(*declared, need)!r}"]
     return [f"it fails on a batch with needs={declared!r}: {type(failure).__name__}: {failure}"]
