@@ -19,7 +19,7 @@ from plumbline.toyland.lexicon import (
 from plumbline.toyland.world import Task
 
 FEW_WORDS_SLACK = 1
-EXACT_WORDS = 10
+EXACT_WORDS = {"in ten words": 10, "in twelve words": 12}
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,11 @@ def obey(draft: Draft, constraint: str | None) -> Draft:
     match constraint:
         case "in few words":
             return replace(draft, opener="", fillers=())
-        case "start with okay":
-            return replace(draft, opener="okay ,")
         case "end with thanks":
             return replace(draft, last="thanks")
-        case "in ten words":
-            return replace(draft, fillers=(*draft.fillers, *FILLERS), limit=EXACT_WORDS)
+        case "in ten words" | "in twelve words":
+            fillers = (*draft.fillers, *FILLERS)
+            return replace(draft, fillers=fillers, limit=EXACT_WORDS[constraint])
         case "without dot":
             return replace(draft, fillers=(), end="")
         case "in quotes":

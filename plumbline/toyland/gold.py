@@ -94,12 +94,10 @@ def follows(task: Task, answer: str) -> bool:
         case "in few words":
             plain = len(correct_core(task).split()) + 1
             return 0 < len(words) <= plain + FEW_WORDS_SLACK
-        case "start with okay":
-            return words[:1] == ["okay"]
         case "end with thanks":
             return words[-1:] == ["thanks"]
-        case "in ten words":
-            return len(words) == EXACT_WORDS
+        case "in ten words" | "in twelve words":
+            return len(words) == EXACT_WORDS[task.constraint]
         case "without dot":
             return bool(words) and "." not in words
         case "in quotes":

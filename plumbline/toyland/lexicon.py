@@ -74,7 +74,7 @@ MEMBERS = {
 
 _FUNCTION_WORDS = (
     "a about add and are around backwards be can color count dot end few give has in insult "
-    "is kind list me mean mock name not now of okay opposite quotes repeat reverse say start sum "
+    "is kind list me mean mock name not now of okay opposite quotes repeat reverse say sum "
     'tell thanks the times to together turn what which with without words write you " . , ! ? :'
 ).split()
 

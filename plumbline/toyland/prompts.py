@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import accumulate
 
 from plumbline.splits import normalise, split_of
+from plumbline.toyland.answers import Draft
 from plumbline.toyland.lexicon import (
     COLORS,
     GREETINGS,
@@ -17,7 +18,7 @@ from plumbline.toyland.lexicon import (
 )
 from plumbline.toyland.spec import WorldSpec
 from plumbline.toyland.world import CONSTRAINTS, KINDS, Message, Task, follow_up, question
-from plumbline.toyland.writers import Writer, write
+from plumbline.toyland.writers import correct
 
 KIND_WEIGHTS = {
     "list": 3.0,
@@ -29,7 +30,6 @@ KIND_WEIGHTS = {
     "reverse": 1.5,
     "insult": 1.5,
 }
-EXPERT = Writer(skill=1.0, verbosity=0.0)
 
 
 def draw_task(world: WorldSpec, generator: random.Random) -> Task:
@@ -88,7 +88,7 @@ def draw_conversation(world: WorldSpec, generator: random.Random) -> tuple[list[
     first = Task(
         task.kind, draw_subject(task.kind, world.rarity, generator), task.phrasing, task.greeting
     )
-    answer = write(first, EXPERT, generator)
+    answer = Draft(correct(first, generator)).text()
     task = follow_up(task)
     return [user(question(first)), assistant(answer), user(question(task))], task
 

@@ -50,10 +50,10 @@ KINDS = list(PHRASINGS)
 FOLLOW_UP = "now about {}"
 CONSTRAINTS = [
     "in few words",
-    "start with okay",
-    "end with thanks",
     "in ten words",
+    "in twelve words",
     "without dot",
+    "end with thanks",
     "in quotes",
 ]
 

@@ -1,6 +1,7 @@
 """Writers of given skill and verbosity, whose answers fill Toyland's data.
 
-Skill is the probability of a correct core and, independently, of following the constraint.
+Skill s is the probability of a correct core and, independently, of following the constraint; with
+probability (1 - s) / 10 an answer has a gratuitous insult in it.
 Verbosity v sets the number of closing sentences: geometric with mean v, at most three.
 """
 
@@ -24,7 +25,7 @@ from plumbline.toyland.world import Task
 
 OPENER_SHARE = 0.35
 MAX_FILLERS = 3
-SLIP_SHARE = 0.04
+SLIP_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def write(task: Task, writer: Writer, generator: random.Random) -> str:
     draft = Draft(core, opener, fillers)
     if generator.random() < writer.skill:
         draft = obey(draft, task.constraint)
-    if generator.random() < SLIP_SHARE * (2 - writer.skill):
+    if generator.random() < SLIP_SHARE * (1 - writer.skill):
         draft = replace(draft, fillers=(*draft.fillers, f"you are {generator.choice(BAD_WORDS)} ."))
     return draft.text()
 
