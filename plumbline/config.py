@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from difflib import get_close_matches
 from itertools import product
@@ -10,7 +11,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from plumbline import plugins
 from plumbline.artifacts import digest, write_json
@@ -58,6 +69,14 @@ class ScratchModel(Strict):
     tokenizer: Literal["toyland", "byte_bpe"]
     vocabulary: Count | None = None
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> ScratchModel:
+        if self.tokenizer == "byte_bpe" and self.vocabulary is None:
+            raise ValueError("vocabulary: byte_bpe needs the number of its tokens, e.g. 2048")
+        if self.hidden_size % self.heads:
+            raise ValueError(f"heads: {self.heads} do not divide hidden_size: {self.hidden_size}")
+        return self
 
 
 class PretrainedModel(Strict):
@@ -122,14 +141,31 @@ class Align(Strict):
     probe_prompts: Count = 64
 
 
+def _kind_of_model(value: Any) -> str:
+    """A model with any key of its own architecture is made from scratch."""
+    own = ScratchModel.model_fields.keys() - PretrainedModel.model_fields.keys()
+    keys = value.keys() if isinstance(value, dict) else type(value).model_fields.keys()
+    return "ScratchModel" if own & keys else "PretrainedModel"
+
+
 class Setting(Strict):
     """Model + data + SFT + alignment recipe."""
 
     data: Annotated[ToylandData | FileData, Field(discriminator="source")]
-    model: ScratchModel | PretrainedModel
+    model: Annotated[
+        Annotated[ScratchModel, Tag("ScratchModel")]
+        | Annotated[PretrainedModel, Tag("PretrainedModel")],
+        Discriminator(_kind_of_model),
+    ]
     pretrain: Pretrain | None = None
     sft: Sft | None = None
     align: Align
+
+    @model_validator(mode="after")
+    def _fits(self) -> Setting:
+        if self.pretrain and isinstance(self.model, PretrainedModel):
+            raise ValueError("pretrain: only for a model made from scratch; remove the key")
+        return self
 
     def folder(self, name: str) -> SettingFolder:
         """`{name}-{8 hex of the canonical JSON}`."""
@@ -211,6 +247,13 @@ class Experiment(Strict):
     benchmark_paths: list[str] = []
     execution: Execution = Execution()
 
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"each seed once, got {seeds}")
+        return seeds
+
     @property
     def folder(self) -> ExperimentFolder:
         return ExperimentFolder(self.experiment)
@@ -273,7 +316,15 @@ def grid(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every combination of a method's values; a single value is a list of one."""
     lists = [value if isinstance(value, list) else [value] for value in values.values()]
     for combination in product(*lists):
-        yield dict(zip(values, combination, strict=True))
+        yield dict(zip(values, map(_number, combination), strict=True))
+
+
+def _number(value: Any) -> Any:
+    """1e-1 is a number in YAML 1.2, but text in the YAML 1.1 that Python reads."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def read(path: Path) -> Experiment:
@@ -284,11 +335,13 @@ def read(path: Path) -> Experiment:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
-    return parse(raw or {}, str(path))
+    return parse({} if raw is None else raw, str(path))
 
 
 def parse(raw: dict[str, Any], source: str = "config") -> Experiment:
     """The experiment in a mapping; ConfigError lists every mistake with the nearest known name."""
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{source} must be a mapping of keys to values, got {raw!r}")
     problems = list(_schema_problems(raw))
     problems += _method_problems(raw) + _benchmark_problems(raw)
     if problems:
@@ -316,17 +369,22 @@ def _sentence(item: dict[str, Any]) -> str:
     )
     if item["type"] == "missing":
         return f"{where}: required, not given"
+    if item["type"] == "value_error":
+        return f"{where}: {item['ctx']['error']}"
     if item["type"] == "extra_forbidden":
-        near = get_close_matches(parts[-1], _known_keys(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where}: unknown key{hint}"
+        return f"{where}: unknown key{_hint(parts[-1], _known_keys() - {parts[-1]})}"
     return f"{where}: {item['msg']}, got {item['input']!r}"
 
 
-def _known_keys() -> list[str]:
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _known_keys() -> set[str]:
     models = [Experiment, Setting, ToylandData, FileData, ScratchModel, PretrainedModel, Pretrain]
     models += [Sft, Align, Batch, Select, JudgeChoice, Column, Rank, Report, Execution, Difference]
-    return sorted({key for model in models for key in model.model_fields})
+    return {key for model in models for key in model.model_fields}
 
 
 def _mapping(raw: dict[str, Any], key: str) -> dict[str, Any]:
@@ -336,7 +394,17 @@ def _mapping(raw: dict[str, Any], key: str) -> dict[str, Any]:
 
 def _folders(raw: dict[str, Any], key: str) -> tuple[Path, ...]:
     value = raw.get(key)
-    return tuple(Path(item) for item in value) if isinstance(value, list) else ()
+    texts = value if isinstance(value, list) else []
+    return tuple(Path(item) for item in texts if isinstance(item, str))
+
+
+def _recipes(raw: dict[str, Any]) -> Iterator[tuple[str, Align]]:
+    """The name and the alignment recipe of each setting whose recipe is well formed."""
+    for name, setting in _mapping(raw, "settings").items():
+        try:
+            yield name, Align.model_validate(setting["align"])
+        except (ValidationError, KeyError, TypeError):
+            continue  # already reported by the schema
 
 
 def _method_problems(raw: dict[str, Any]) -> list[str]:
@@ -360,10 +428,12 @@ def _point_problems(
 ) -> Iterator[str]:
     known = {item.name: item for item in spec.hyperparameters}
     for key in values.keys() - known.keys():
-        near = get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        yield f"{key}: unknown hyperparameter; {hint}known: {', '.join(known)}"
+        yield f"{key}: unknown hyperparameter{_hint(key, known)}; known: {', '.join(known)}"
+    for key in (key for key, value in values.items() if value == []):
+        yield f"{key}: an empty list leaves no point to train"
     points = [{key: point[key] for key in point if key in known} for point in grid(values)]
+    names = Counter(map(point_name, points))
+    yield from (f"grid: {name} is listed twice" for name, count in names.items() if count > 1)
     wrong = [
         problem for point in points for key in point if (problem := known[key].problem(point[key]))
     ]
@@ -373,21 +443,30 @@ def _point_problems(
         yield f"grid: {len(points)} points, over the budget grid_points: {budget}"
     if not wrong and not raw.get("allow_unbounded"):
         yield from _unbounded(spec, points, raw)
+    yield from _ragged(spec, raw)
 
 
 def _unbounded(
     spec: plugins.MethodSpec, points: list[dict[str, Any]], raw: dict[str, Any]
 ) -> Iterator[str]:
-    for name, setting in _mapping(raw, "settings").items():
-        align = _mapping(setting, "align") if isinstance(setting, dict) else {}
-        responses = align.get("responses", Align.model_fields["responses"].default)
+    for name, recipe in _recipes(raw):
         for point in points:
-            if spec.unbounded(point, responses):
+            if spec.unbounded(point, recipe.responses):
                 yield (
                     f"{point_name(point)}: no optimum exists in setting {name} "
-                    f"({spec.card.theorem} wants {spec.card.optimum} with n = {responses} "
+                    f"({spec.card.theorem} wants {spec.card.optimum} with n = {recipe.responses} "
                     "responses); say allow_unbounded: true to run it all the same"
                 )
+
+
+def _ragged(spec: plugins.MethodSpec, raw: dict[str, Any]) -> Iterator[str]:
+    for name, recipe in _recipes(raw):
+        batch = getattr(recipe.batch, spec.feedback)
+        if batch % (recipe.micro_batch or batch):
+            yield (
+                f"{spec.feedback}: settings.{name}.align.micro_batch: {recipe.micro_batch} does "
+                f"not divide the global batch of {batch}"
+            )
 
 
 def _benchmark_problems(raw: dict[str, Any]) -> list[str]:
@@ -400,18 +479,23 @@ def _benchmark_problems(raw: dict[str, Any]) -> list[str]:
             continue
         unknown = (options if isinstance(options, dict) else {}).keys() - known
         problems += [
-            f"benchmarks.{name}.{key}: unknown option; known: {', '.join(sorted(known))}"
-            for key in unknown
+            f"benchmarks.{name}.{key}: unknown option{_hint(key, known)}; "
+            f"known: {', '.join(sorted(known))}"
+            for key in sorted(unknown)
         ]
-    return problems + list(_metric_problems(raw, folders))
+    problems += _metric_problems(raw, folders)
+    return problems + list(_probe_problems(raw, folders))
 
 
 def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:
     """Selections and table columns must name a metric that its benchmark declares."""
-    columns = _mapping(raw, "report").get("columns") or []
+    columns = _mapping(raw, "report").get("columns")
     wanted = {"select": _mapping(raw, "select")}
-    wanted |= {f"report.columns[{index}]": column for index, column in enumerate(columns)}
+    if isinstance(columns, list):
+        wanted |= {f"report.columns[{index}]": column for index, column in enumerate(columns)}
     for where, choice in wanted.items():
+        if not isinstance(choice, dict):
+            continue  # already reported by the schema
         name, metric = choice.get("benchmark"), choice.get("metric")
         if name not in _mapping(raw, "benchmarks"):
             yield f"{where}.benchmark: {name!r} is not one of benchmarks"
@@ -420,8 +504,27 @@ def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator
             card = plugins.benchmark_spec(name, folders).card
         except (ConfigError, MethodError):
             continue  # already reported under benchmarks
-        known = [item.name for item in card.metrics]
+        known = {item.name: item.better for item in card.metrics}
         if metric not in known:
             yield f"{where}.metric: {name} has no metric {metric!r}; known: {', '.join(known)}"
+        if where == "select" and known.get(metric) == "none":
+            yield f"select.metric: no value of {metric} is better than another; choose a quality"
         if where == "select" and "validation" not in card.splits:
             yield f"select.benchmark: {name} cannot score validation"
+
+
+def _probe_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:
+    """A probe's benchmark must be in the experiment and read answers to validation prompts."""
+    for setting, recipe in _recipes(raw):
+        name, where = recipe.probe_benchmark, f"settings.{setting}.align.probe_benchmark"
+        if name is None:
+            continue
+        if name not in _mapping(raw, "benchmarks"):
+            yield f"{where}: {name!r} is not one of benchmarks"
+            continue
+        try:
+            spec = plugins.benchmark_spec(name, folders)
+        except (ConfigError, MethodError):
+            continue  # already reported under benchmarks
+        if "validation" not in spec.card.splits or spec.needs != "responses":
+            yield f"{where}: {name} does not score responses to validation prompts"
