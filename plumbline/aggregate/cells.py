@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 #: From best to worst; a cell shows the worst status among its seeds.
-SEVERITY = ("ok", "incomplete", "diverged", "refused", "not_run")
+SEVERITY = ("ok", "incomplete", "refused", "not_run", "diverged")
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from plumbline.judge.surface import SurfaceJudge
+
 #: Judges that prove the pipeline runs and measure nothing, with what to print beside them.
-PLUMBING = {"surface-judge": "plumbing, not a measurement"}
+PLUMBING = {SurfaceJudge.name: SurfaceJudge.note}
 
 
 @dataclass(frozen=True)

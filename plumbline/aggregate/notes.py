@@ -51,7 +51,8 @@ def judges_note(table: TableOne) -> str:
 
 def points_note(lines: Iterable[Line]) -> str:
     """The hyperparameters each method was tested at."""
-    return "; ".join(f"{line.title} {line.point}" for line in lines if line.point != "default")
+    tuned = [line for line in lines if line.point not in ("", "default")]
+    return "; ".join(f"{line.title} {line.point}" for line in tuned)
 
 
 def rank_note(table: TableOne) -> str:

@@ -67,9 +67,9 @@ def cells_of(
 
 
 def only(rows: Iterable[dict[str, Any]], key: str) -> str:
-    """The one value of a column, "" without rows. Raises DataError for several."""
+    """The one value of a column, "" for null or without rows. Raises DataError for several."""
     rows = list(rows)
-    found = sorted({row[key] for row in rows})
+    found = sorted({row[key] or "" for row in rows})
     if len(found) > 1:
         raise DataError(
             f"table_one: {key} takes {len(found)} values ({', '.join(found)}) in the rows of "

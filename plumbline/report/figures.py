@@ -1,0 +1,239 @@
+"""The figures of the report. Each function takes rows and returns a matplotlib Figure.
+
+`canvas.to_svg` and `canvas.to_png` write them out. A line carries its method's name at its end and
+the same colour in every figure (`styles.method_styles`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from plumbline.aggregate import Cell, Grid, GridRow, TableOne, records
+from plumbline.report.canvas import label_ends, panels, with_our_look
+from plumbline.report.curves import Curve, curve, from_start, series
+from plumbline.report.pro_curves import regularizer, regularizer_gradient
+from plumbline.report.styles import INK, MUTED, PAPER, PAPER_METHODS, Style
+
+Ends = list[tuple[float, float, Style]]
+Runs = dict[str, list[dict[str, Any]]]
+
+#: (alpha, beta) drawn by `pro_figure`: equal products start alike, equal alphas end alike.
+PRO_POINTS = ((1.0, 1.0), (1.0, 3.0), (3.0, 1.0), (3.0, 3.0))
+
+
+@with_our_look
+def log_ratios(
+    dynamics: Any, points: Mapping[str, str], styles: Mapping[str, Style], split: str = "probe"
+) -> Figure:
+    """Log-ratio of chosen and of rejected completions against the step, on one scale.
+
+    dynamics: `rows.DYNAMICS` dicts or a DataFrame, with method, point and seed. points: the point
+    each method is drawn at; methods without one are left out. Band: least to greatest seed.
+    """
+    runs = runs_at(dynamics, points)
+    figure, ((left, right),) = panels(1, 2, width=8.8, height=3.3, sharey=True)
+    ends = {}
+    for axes, metric, title in (
+        (left, "chosen_logratio", "Chosen completions"),
+        (right, "rejected_logratio", "Rejected completions"),
+    ):
+        curves = {
+            name: curve(series(rows, split=split, metric=metric)) for name, rows in runs.items()
+        }
+        ends[axes] = draw(axes, curves, styles)
+        describe(axes, title, "log π/π_ref (nats)" if axes is left else "", "step")
+        axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
+    return finish(figure, ends)
+
+
+@with_our_look
+def progress(
+    dynamics: Any,
+    points: Mapping[str, str],
+    styles: Mapping[str, Style],
+    metrics: Mapping[str, str],
+    split: str = "validation",
+) -> Figure:
+    """Answers while training: levels above, change since the first evaluation below.
+
+    The lower row is the paper's Figure 2. metrics: name -> title, one column each, such as length
+    and win rate. Other arguments as in `log_ratios`.
+    """
+    runs = runs_at(dynamics, points)
+    figure, grid = panels(2, len(metrics), width=4.4 * len(metrics), height=5.6, sharex=True)
+    ends = {}
+    for (metric, title), (upper, lower) in zip(metrics.items(), grid.T, strict=True):
+        found = {name: series(rows, split=split, metric=metric) for name, rows in runs.items()}
+        levels = {name: curve(seeds) for name, seeds in found.items()}
+        changes = {name: curve(from_start(seeds)) for name, seeds in found.items()}
+        ends[upper], ends[lower] = draw(upper, levels, styles), draw(lower, changes, styles)
+        describe(upper, title, "", "")
+        describe(lower, "", "", "step")
+        lower.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
+    grid[0, 0].set_ylabel("level")
+    grid[1, 0].set_ylabel("change since first evaluation")
+    return finish(figure, ends)
+
+
+@with_our_look
+def frontier(quality: Grid, length: Grid, styles: Mapping[str, Style]) -> Figure:
+    """Quality against response length over each method's whole grid, one panel a method.
+
+    quality, length: two `validation_grid`s of the same rows. Grey: the other methods' paths. Ring:
+    the selected point; named beside it are the grid's first and last. Cross: SFT.
+    """
+    paths = {
+        row.method: path(row, other) for row, other in zip(quality.rows, length.rows, strict=True)
+    }
+    paths = {name: found for name, found in paths.items() if found}
+    tuned = [row for row in quality.rows if row.method in paths and row.method != "sft"]
+    columns = min(3, max(1, len(tuned)))
+    rows = -(-max(1, len(tuned)) // columns)
+    figure, grid = panels(
+        rows, columns, width=8.8, height=0.5 + 2.5 * rows, sharex=True, sharey=True
+    )
+    for axes in grid.flat[len(tuned) :]:
+        axes.set_visible(False)
+    for axes, row in zip(grid.flat, tuned, strict=False):
+        draw_path(axes, row, paths, styles)
+    figure.supxlabel(length.column.title, color=MUTED, size=9)
+    figure.supylabel(quality.column.title, color=MUTED, size=9)
+    return figure
+
+
+def path(quality: GridRow, length: GridRow) -> dict[str, tuple[float, float]]:
+    """label -> (length, quality), for the points that have both."""
+    return {
+        label: (length.cells[label].value, cell.value)
+        for label, cell in quality.cells.items()
+        if cell.value is not None and has_value(length.cells.get(label))
+    }
+
+
+def has_value(cell: Cell | None) -> bool:
+    return cell is not None and cell.value is not None
+
+
+def draw_path(
+    axes: Axes,
+    row: GridRow,
+    paths: Mapping[str, Mapping[str, tuple[float, float]]],
+    styles: Mapping[str, Style],
+) -> None:
+    """One panel of `frontier`."""
+    for name, points in paths.items():
+        if name == "sft":
+            axes.plot(*zip(*points.values(), strict=True), "x", color=INK, markersize=7, zorder=4)
+        elif name != row.method:
+            axes.plot(*zip(*points.values(), strict=True), color=MUTED, lw=1, alpha=0.4, zorder=1)
+    colour = styles[row.method].colour
+    axes.plot(*zip(*paths[row.method].values(), strict=True), "-o", color=colour, markersize=5)
+    ends = (next(iter(paths[row.method])), next(reversed(paths[row.method])))
+    for label, (x, y) in paths[row.method].items():
+        if label == row.selected:
+            axes.plot(x, y, "o", markersize=11, fillstyle="none", color=INK, markeredgewidth=1.2)
+        if label in (*ends, row.selected):
+            axes.annotate(
+                label,
+                (x, y),
+                xytext=(8, 5 if label == row.selected else -8),
+                textcoords="offset points",
+                size=7.5,
+                color=INK if label == row.selected else MUTED,
+                parse_math=False,
+                in_layout=False,
+            )
+    describe(axes, row.title, "", "")
+    axes.margins(x=0.22, y=0.12)
+
+
+@with_our_look
+def ranks(table: TableOne, styles: Mapping[str, Style]) -> Figure:
+    """Each ranked method's place in every column (small) and their mean (large), best on top."""
+    lines = sorted((line for line in table.lines if line.rank.places), key=lambda e: -e.rank.value)
+    figure, ((axes,),) = panels(1, 1, width=8.8, height=0.9 + 0.34 * max(2, len(lines)))
+    for height, line in enumerate(lines):
+        seen, counts = np.unique(line.rank.places, return_counts=True)
+        colour = styles[line.method].colour
+        axes.plot([seen[0], seen[-1]], [height, height], color=colour, linewidth=1, alpha=0.5)
+        axes.scatter(seen, np.full(len(seen), height), s=16 * counts, color=colour, alpha=0.45)
+        axes.plot(line.rank.value, height, "D", color=colour, markersize=9, markeredgecolor=PAPER)
+        axes.annotate(
+            f"{line.rank.value:.2f}",
+            (line.rank.value, height),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            size=8,
+        )
+    axes.set_yticks(range(len(lines)), [line.title for line in lines], color=INK, parse_math=False)
+    axes.set_xlim(0.6, max(2, len(lines)) + 0.4)
+    axes.set_ylim(-0.6, len(lines) - 0.2)
+    axes.set_xticks(range(1, max(2, len(lines)) + 1))
+    axes.grid(visible=False)
+    describe(
+        axes, "", "", f"place (1 is best){' – ' if table.rank_stamp else ''}{table.rank_stamp}"
+    )
+    return figure
+
+
+@with_our_look
+def pro_figure(points: Sequence[tuple[float, float]] = PRO_POINTS) -> Figure:
+    """The PRO regularizer and its gradient over the log-ratio difference (the paper's Figure 3).
+
+    Both are divided by beta, as in the paper: (alpha/beta) K(beta delta). points: (alpha, beta).
+    """
+    delta = np.linspace(-8, 8, 321)
+    figure, ((left, right),) = panels(1, 2, width=8.8, height=3.3)
+    colours = [colour for name, colour in PAPER_METHODS.items() if name != "sft"]
+    ends = {left: [], right: []}
+    for (alpha, beta), colour in zip(points, colours, strict=False):
+        style = Style(f"α = {alpha:g}, β = {beta:g}", colour)
+        for axes, function in ((left, regularizer), (right, regularizer_gradient)):
+            values = function(delta, alpha=alpha, beta=beta)
+            axes.plot(delta, values, color=colour)
+            ends[axes].append((delta[-1], values[-1], style))
+    describe(left, "Regularizer (α/β) K(βδ)", "", "δ, difference of log-ratios (nats)")
+    describe(right, "Its gradient α (σ(βδ) − ½)", "", "δ, difference of log-ratios (nats)")
+    return finish(figure, ends)
+
+
+def runs_at(dynamics: Any, points: Mapping[str, str]) -> Runs:
+    """The dynamics rows of each method at its point, in the order of `points`."""
+    runs: Runs = {name: [] for name in points}
+    for row in records(dynamics):
+        if points.get(row["method"]) == row["point"]:
+            runs[row["method"]].append(row)
+    return runs
+
+
+def draw(axes: Axes, curves: Mapping[str, Curve], styles: Mapping[str, Style]) -> Ends:
+    """Draw each method's mean and band; returns where the lines end."""
+    ends = []
+    for name, each in curves.items():
+        if not each.steps:
+            continue
+        style = styles[name]
+        axes.fill_between(each.steps, each.low, each.high, color=style.colour, alpha=0.16, lw=0)
+        axes.plot(each.steps, each.mean, color=style.colour, linestyle=style.dash)
+        ends.append((each.steps[-1], each.mean[-1], style))
+    axes.margins(x=0)
+    return ends
+
+
+def describe(axes: Axes, title: str, y_label: str, x_label: str) -> None:
+    """Title and axis labels; "" for none."""
+    axes.set_title(title, parse_math=False)
+    axes.set_ylabel(y_label, parse_math=False)
+    axes.set_xlabel(x_label, parse_math=False)
+
+
+def finish(figure: Figure, ends: Mapping[Axes, Ends]) -> Figure:
+    """Label the line ends, once the layout has settled how tall the axes are."""
+    figure.draw_without_rendering()
+    for axes, own in ends.items():
+        label_ends(axes, own)
+    return figure

@@ -1,0 +1,182 @@
+"""One setting's part of the report, from its rows: table, grid, figures, samples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from plumbline.aggregate import (
+    Column,
+    Grid,
+    RankRule,
+    TableOne,
+    points_matching,
+    records,
+    table_one,
+    validation_grid,
+)
+from plumbline.report import figures
+from plumbline.report.canvas import to_png, to_svg
+from plumbline.report.page import Picture, Section, samples
+from plumbline.report.styles import Style, method_styles
+
+SAMPLES = 4
+LOG_RATIO_CAPTION = (
+    "Log-probability of held-out completions under the policy minus that under the reference, per "
+    "completion; mean over seeds, band from the least to the greatest seed. Both panels share one "
+    "scale. A chosen line below zero says that training made even the preferred completions less "
+    "likely: probability went to completions outside the data. A cross marks where a run ended."
+)
+PROGRESS_CAPTION = (
+    "Answers to the same validation prompts while training. Above, levels; below, each seed's "
+    "change since its own first evaluation, as in the paper's Figure 2. Mean and range over seeds."
+)
+FRONTIER_CAPTION = (
+    "Validation, mean over seeds, one panel a method; its path runs over its whole grid. Ring: the "
+    "selected point. Cross: SFT. Grey: the other methods."
+)
+RANK_CAPTION = (
+    "Small dots: a method's place in each column, larger where it had that place more often. "
+    "Diamond: their mean."
+)
+PRO_CAPTION = (
+    "The regularizer over the difference δ of two log-ratios, divided by β (arXiv:2505.23316v2, "
+    "Figure 3): (α/β) K(βδ), with K(d) the divergence of Bernoulli(σ(d)) from a fair coin. Equal "
+    "products αβ start alike; equal α end at the same slope, α/2."
+)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What an experiment's report shows.
+
+    select: the validation metric that chose the points; length: the validation metric drawn
+    against it. dynamics_point: the point that training curves are shown at ("beta=0.1"), besides
+    each method's selected one; "" for none. methods: all of them, in order; titles: their names.
+    """
+
+    columns: tuple[Column, ...]
+    rank: RankRule
+    select: Column
+    length: Column
+    methods: tuple[str, ...]
+    titles: Mapping[str, str]
+    dynamics_point: str = ""
+
+
+def section(
+    title: str,
+    choices: Choices,
+    *,
+    rows: Any,
+    dynamics: Any,
+    selected: Mapping[str, str],
+    responses: Mapping[str, Sequence[Mapping[str, Any]]],
+    facts: Mapping[str, str],
+) -> Section:
+    """A setting's section, ready for `page.page`.
+
+    rows, dynamics: this setting's, as dicts or DataFrames. selected: method -> its point.
+    responses: method -> `rows.RESPONSE` dicts of its selected point, first seed; {} for no samples.
+    facts: notes of the table: data, model, selection rule, versions.
+    """
+    rows, dynamics = records(rows), records(dynamics)
+    names = {"methods": choices.methods, "titles": choices.titles}
+    table = table_one(rows, choices.columns, choices.rank, facts=facts, **names)
+    quality, length = (
+        validation_grid(rows, column, selected=selected, **names)
+        for column in (choices.select, choices.length)
+    )
+    styles = method_styles(choices.methods, choices.titles)
+    training = [
+        picture
+        for where, points in training_points(choices, quality, selected).items()
+        for picture in training_pictures(choices, dynamics, points, styles, where)
+    ]
+    answers = {styles[name].title: found for name, found in responses.items()}
+    return Section(
+        title=title,
+        table=table,
+        grid=quality if filled(quality) else None,
+        pictures=(*training, *summary_pictures(table, quality, length, styles)),
+        samples=samples(answers, SAMPLES),
+    )
+
+
+def training_points(
+    choices: Choices, grid: Grid, selected: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Where training curves are drawn: words for it -> method -> point."""
+    tried = {row.method: [selected.get(row.method, ""), *row.points.values()] for row in grid.rows}
+    places = {
+        f"at {choices.dynamics_point}": points_matching(tried, choices.dynamics_point),
+        "at each method's selected point": {name: p for name, p in selected.items() if p},
+    }
+    if not choices.dynamics_point:
+        del places[f"at {choices.dynamics_point}"]
+    return places
+
+
+def training_pictures(
+    choices: Choices,
+    dynamics: Sequence[dict[str, Any]],
+    points: Mapping[str, str],
+    styles: Mapping[str, Style],
+    where: str,
+) -> list[Picture]:
+    """Log-ratios, and length and quality, at some points; those for which there are rows."""
+    there = [row for row in dynamics if points.get(row["method"]) == row["point"]]
+    found = {(row["split"], row["metric"]) for row in there}
+    metrics = {
+        column.metric: column.title
+        for column in (choices.length, choices.select)
+        if ("validation", column.metric) in found
+    }
+    suffix = where.replace("at ", "").replace("each method's ", "").replace(" ", "_")
+    pictures = []
+    if ("probe", "chosen_logratio") in found:
+        figure = figures.log_ratios(there, points, styles)
+        title = f"Chosen and rejected log-ratios {where}"
+        pictures.append(picture(f"log_ratios_{suffix}", title, LOG_RATIO_CAPTION, figure))
+    if metrics:
+        figure = figures.progress(there, points, styles, metrics)
+        title = f"{' and '.join(metrics.values())} during training {where}"
+        pictures.append(picture(f"progress_{suffix}", title, PROGRESS_CAPTION, figure))
+    return pictures
+
+
+def summary_pictures(
+    table: TableOne, quality: Grid, length: Grid, styles: Mapping[str, Style]
+) -> list[Picture]:
+    """Quality against length over the grid, and the ranks; those for which there are numbers."""
+    pictures = []
+    if filled(quality) and filled(length):
+        title = f"{quality.column.title} against {length.column.title.lower()} over the whole grid"
+        figure = figures.frontier(quality, length, styles)
+        pictures.append(picture("frontier", title, FRONTIER_CAPTION, figure))
+    if any(line.rank.places for line in table.lines):
+        figure = figures.ranks(table, styles)
+        pictures.append(picture("ranks", "Ranks", RANK_CAPTION, figure))
+    return pictures
+
+
+def pro_picture() -> Picture:
+    """The paper's Figure 3, which needs no run."""
+    title = "The PRO regularizer and its gradient"
+    return picture("pro_regularizer", title, PRO_CAPTION, figures.pro_figure())
+
+
+def picture(name: str, title: str, caption: str, figure: Figure) -> Picture:
+    """A figure as files, with its words."""
+    return Picture(name, title, caption, to_svg(figure), to_png(figure))
+
+
+def filled(grid: Grid) -> bool:
+    """Whether any aligned method has a number in the grid."""
+    return any(
+        cell.value is not None
+        for row in grid.rows
+        if row.method != "sft"
+        for cell in row.cells.values()
+    )

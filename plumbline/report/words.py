@@ -1,0 +1,42 @@
+"""How cells, ranks and headings are put into words; the same in every format."""
+
+from plumbline.aggregate import Cell, Grid, Heading, Rank, TableOne
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+def cell_text(cell: Cell, digits: int) -> str:
+    """`12.34 ± 0.56`; a cell that is not complete says its status, with or without a number."""
+    status = cell.status.replace("_", " ")
+    if cell.value is None:
+        return f"– {status}"
+    spread = "" if cell.spread is None else f" ± {cell.spread:.{digits}f}"
+    return f"{cell.value:.{digits}f}{spread}" + ("" if cell.complete else f" ({status})")
+
+
+def rank_text(rank: Rank) -> str:
+    """Two decimals, or a dash."""
+    return "–" if rank.value is None else f"{rank.value:.2f}"
+
+
+def heading_text(table: TableOne, heading: Heading) -> str:
+    """The column's title with its direction, and its judge where the column had to be split."""
+    twins = [other for other in table.headings if other.column == heading.column]
+    split = f" [{' '.join(filter(None, (heading.judge_label, f'v{heading.version}')))}]"
+    parts = (heading.column.title + (split if len(twins) > 1 else ""), ARROWS.get(heading.better))
+    return " ".join(filter(None, parts))
+
+
+def stamped(text: str, stamp: str) -> str:
+    """A heading with what has to be said of its numbers."""
+    return f"{text} ({stamp})" if stamp else text
+
+
+def heat(grid: Grid, value: float | None) -> int:
+    """How far a value lies from the grid's worst mean (0) to its best (100)."""
+    values = [c.value for row in grid.rows for c in row.cells.values() if c.value is not None]
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if value is None or low == high:
+        return 0
+    share = (value - low) / (high - low)
+    return round(100 * (1 - share if grid.better == "lower" else share))

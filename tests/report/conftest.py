@@ -1,0 +1,59 @@
+"""A small made-up table and grid; nothing here was measured."""
+
+import pytest
+
+from plumbline.aggregate import (
+    Cell,
+    Column,
+    Grid,
+    GridRow,
+    Heading,
+    Line,
+    Rank,
+    RankRule,
+    TableOne,
+)
+
+WIN = Column("toyland", "win_rate", "Win rate", "Toyland")
+SCORE = Column("mt_bench", "score", "Score", "MT-Bench", digits=1)
+
+
+@pytest.fixture
+def table() -> TableOne:
+    """SFT with one seed; DPO with three, best on wins; <b>&KTO, which diverged."""
+    headings = (
+        Heading(WIN, "higher", "1", "toyland-gold", "1"),
+        Heading(SCORE, "higher", "2", "surface-judge", "1"),
+    )
+    diverged = Cell(None, None, 0, "diverged", 'loss is "nan" at step 9')
+    lines = (
+        Line("sft", "SFT", "default", (Cell(12.345, None, 1, "ok"), Cell(4.0, None, 1, "ok")),
+             Rank(2.0, (), "not ranked, put last")),
+        Line("dpo", "DPO", "beta=0.1",
+             (Cell(20.5, 1.25, 3, "ok", best=True),
+              Cell(6.04, 0.06, 3, "incomplete", "1 judgment missing")),
+             Rank(1.0, (1.0,))),
+        Line("kto", "<b>&K|TO_$", "beta=0.1", (diverged, diverged),
+             Rank(None, (), "gaps in 2 of 2 columns")),
+    )  # fmt: skip
+    notes = (("Data", "50 % made up & <i>escaped</i>"),)
+    return TableOne("toyland-0a1b2c3d", headings, lines, RankRule(), notes)
+
+
+@pytest.fixture
+def grid() -> Grid:
+    """DPO at two points, the second selected; PRO-B at one of them; SFT."""
+    cells = {"beta=0.1": Cell(10.0, 1.0, 3, "ok"), "beta=0.3": Cell(20.0, 2.0, 3, "ok")}
+    points = {"beta=0.1": "alpha=2.5,beta=0.1"}
+    return Grid(
+        WIN,
+        "higher",
+        ("default", "beta=0.1", "beta=0.3"),
+        (
+            GridRow("sft", "SFT", "", {"default": Cell(5.0, None, 1, "ok")}, {"default": "default"},
+                    "default"),
+            GridRow("dpo", "DPO", "", cells, {name: name for name in cells}, "beta=0.3"),
+            GridRow("pro_b", "PRO-B", "alpha=2.5", {"beta=0.1": Cell(None, None, 0, "diverged")},
+                    points, ""),
+        ),
+    )  # fmt: skip

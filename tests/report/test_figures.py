@@ -1,0 +1,130 @@
+"""Figures: what is drawn, read back from the axes. Source of the expected numbers: by hand."""
+
+import pytest
+from matplotlib.text import Text
+
+from plumbline.aggregate import Cell, Column, Grid, GridRow
+from plumbline.report.canvas import to_svg
+from plumbline.report.figures import frontier, log_ratios, pro_figure, progress, ranks
+from plumbline.report.styles import method_styles
+
+STYLES = method_styles(["sft", "dpo", "kto"], {"dpo": "DPO", "kto": "$K_{TO}$ <b>"})
+POINTS = {"dpo": "beta=0.1", "kto": "beta=0.1"}
+
+
+def dynamics(split: str, metrics: dict[str, float]) -> list[dict]:
+    """Two seeds of DPO, which end at 2 and 4 times a metric's slope; KTO stops a step earlier."""
+    runs = (("dpo", 0, 2), ("dpo", 1, 4), ("kto", 0, 1))
+    return [
+        {"method": method, "point": point, "seed": seed, "step": step, "examples": step,
+         "split": split, "metric": metric, "value": 5 + slope * factor * step}
+        for method, seed, factor in runs
+        for point in ("beta=0.1", "beta=9.0")
+        for metric, slope in metrics.items()
+        for step in (range(2) if method == "kto" else range(3))
+    ]  # fmt: skip
+
+
+def ends(axes) -> list[tuple[float, float]]:
+    """Where each drawn line ends."""
+    return [tuple(map(float, line.get_xydata()[-1])) for line in axes.get_lines()]
+
+
+def texts(figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text()]
+
+
+def test_log_ratios_draw_the_mean_of_the_seeds_at_the_point():
+    """DPO's chosen mean after 2 steps: 5 + 3 * 2 * 1 = 11; KTO ends at step 1 with 5 + 1."""
+    rows = dynamics("probe", {"chosen_logratio": 1.0, "rejected_logratio": -1.0})
+    figure = log_ratios(rows, POINTS, STYLES)
+    chosen, rejected = figure.axes
+    assert (2.0, 11.0) in ends(chosen)
+    assert (1.0, 6.0) in ends(chosen)
+    assert (2.0, -1.0) in ends(rejected)
+    assert chosen.get_ylim() == rejected.get_ylim()
+    assert texts(figure).count("DPO") == 2
+
+
+def test_titles_are_taken_literally():
+    """Neither mathtext nor markup: a method may be called anything."""
+    rows = dynamics("probe", {"chosen_logratio": 1.0, "rejected_logratio": -1.0})
+    svg = to_svg(log_ratios(rows, POINTS, STYLES))
+    assert ">$K_{TO}$ &lt;b&gt;</text>" in svg
+
+
+def test_labels_of_lines_that_end_together_do_not_overlap():
+    rows = dynamics("probe", {"chosen_logratio": 0.0, "rejected_logratio": 0.0})
+    figure = log_ratios(rows, POINTS, STYLES)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        first, second = [text.get_window_extent() for text in axes.texts if text.get_text()]
+        assert not first.overlaps(second)
+
+
+def test_progress_shows_levels_and_changes_from_the_start():
+    """Length: 5 at the start, mean 11 at the end, so a change of 6."""
+    rows = dynamics("validation", {"length": 1.0, "win_rate": 0.5})
+    titles = {"length": "Length", "win_rate": "Win rate"}
+    figure = progress(rows, POINTS, STYLES, titles)
+    upper_length, upper_win, lower_length, lower_win = figure.axes
+    assert (2.0, 11.0) in ends(upper_length)
+    assert (2.0, 6.0) in ends(lower_length)
+    assert (2.0, 8.0) in ends(upper_win)
+    assert (2.0, 3.0) in ends(lower_win)
+    assert upper_win.get_title(loc="left") == "Win rate"
+
+
+@pytest.fixture
+def grids():
+    """Win rate and length of SFT, of DPO at two points, and of KTO, which diverged everywhere."""
+
+    def grid(metric, sft, low, high):
+        def cells(*values):
+            status = ["ok" if value is not None else "diverged" for value in values]
+            return [Cell(v, None, 1, s) for v, s in zip(values, status, strict=True)]
+
+        labels = ("beta=0.1", "beta=0.3")
+        points = {label: label for label in labels}
+        rows = (
+            GridRow("sft", "SFT", "", dict(zip(["default"], cells(sft), strict=True)),
+                    {"default": "default"}, "default"),
+            GridRow("dpo", "DPO", "", dict(zip(labels, cells(low, high), strict=True)), points,
+                    "beta=0.3"),
+            GridRow("kto", "KTO", "", dict(zip(labels, cells(None, None), strict=True)), points,
+                    ""),
+        )  # fmt: skip
+        return Grid(Column("toyland", metric, metric), "higher", ("default", *labels), rows)
+
+    return grid("win_rate", 10.0, 20.0, 30.0), grid("length", 9.0, 18.0, 12.0)
+
+
+def test_the_frontier_is_quality_against_length(grids):
+    """DPO runs from (18, 20) at beta 0.1 to (12, 30) at 0.3, which is ringed; SFT is a cross."""
+    figure = frontier(*grids, STYLES)
+    (axes,) = [axes for axes in figure.axes if axes.get_visible()]
+    drawn = {line.get_marker(): line for line in axes.get_lines()}
+    assert list(zip(*drawn["x"].get_data(), strict=True)) == [(9.0, 10.0)]
+    path = next(line for line in axes.get_lines() if len(line.get_xdata()) == 2)
+    assert list(zip(*path.get_data(), strict=True)) == [(18.0, 20.0), (12.0, 30.0)]
+    ring = next(line for line in axes.get_lines() if line.get_fillstyle() == "none")
+    assert list(zip(*ring.get_data(), strict=True)) == [(12.0, 30.0)]
+    assert [text.get_text() for text in axes.texts] == ["beta=0.1", "beta=0.3"]
+    (title,) = [text for text in axes.findobj(Text) if text.get_text() == "DPO"]
+    assert not title.get_parse_math()
+
+
+def test_ranks_show_ranked_methods_only_and_carry_the_stamp(table):
+    figure = ranks(table, STYLES)
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["DPO"]
+    assert texts(figure) == ["1.00"]
+    assert not axes.get_yticklabels()[0].get_parse_math()
+    assert "plumbing" in axes.get_xlabel()
+
+
+def test_the_regularizer_and_its_gradient_end_where_they_must():
+    """The gradient of (alpha, beta) = (3, 3) is within 1e-9 of its bound 3/2 at delta = 8."""
+    regularizer, gradient = pro_figure(((3.0, 3.0),)).axes
+    assert gradient.get_lines()[0].get_ydata()[-1] == pytest.approx(1.5, abs=1e-9)
+    assert regularizer.get_lines()[0].get_ydata()[160] == 0.0

@@ -1,0 +1,88 @@
+"""Tables in every format. Source of the expected texts: by hand from the fixture's numbers."""
+
+import csv
+import io
+
+from plumbline.report.tables import (
+    grid_to_csv,
+    grid_to_html,
+    grid_to_markdown,
+    long_csv,
+    to_csv,
+    to_html,
+    to_latex,
+    to_markdown,
+)
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_csv_keeps_every_digit_and_leaves_gaps_empty(table):
+    sft, dpo, kto = read(to_csv(table))
+    assert sft["toyland.win_rate@1@toyland-gold 1"] == "12.345"
+    assert sft["toyland.win_rate@1@toyland-gold 1.spread"] == ""
+    assert dpo["toyland.win_rate@1@toyland-gold 1.spread"] == "1.25"
+    assert kto["toyland.win_rate@1@toyland-gold 1"] == ""
+    assert kto["toyland.win_rate@1@toyland-gold 1.status"] == "diverged"
+    assert (dpo["average_rank"], kto["average_rank"]) == ("1.0", "")
+
+
+def test_markdown(table):
+    assert to_markdown(table) == (
+        "| Method | Toyland: Win rate ↑ | MT-Bench: Score ↑ (plumbing, not a measurement)"
+        " | Average rank |\n"
+        "| :-- | --: | --: | --: |\n"
+        "| SFT | 12.35 | 4.0 | 2.00 |\n"
+        "| DPO | **20.50 ± 1.25** | 6.0 ± 0.1 (incomplete) | 1.00 |\n"
+        "| &lt;b>&K\\|TO_$ | – diverged | – diverged | – |\n"
+        "\n"
+        "- **Data.** 50 % made up & &lt;i>escaped&lt;/i>\n"
+    ).replace(" | Average rank |", " | Average rank (plumbing, not a measurement) |")
+
+
+def test_latex(table):
+    lines = [line.strip() for line in to_latex(table).splitlines()]
+    assert lines[2] == r"\begin{tabular}{lrrr}"
+    assert r"\cmidrule(lr){2-2}\cmidrule(lr){3-3}" in lines
+    assert r"DPO & \textbf{20.50 $\pm$ 1.25} & 6.0 $\pm$ 0.1 (incomplete) & 1.00 \\" in lines
+    assert r"<b>\&K|TO\_\$ & -- diverged & -- diverged & -- \\" in lines
+    assert r"\caption{\emph{Data.} 50 \% made up \& <i>escaped</i>}" in lines
+
+
+def test_html_escapes_and_marks(table):
+    html = to_html(table)
+    assert "<b>" not in html
+    assert "&lt;b&gt;&amp;K|TO_$" in html
+    assert "&lt;i&gt;escaped&lt;/i&gt;" in html
+    assert '<td class="best">20.50 <span class="spread">± 1.25</span></td>' in html
+    assert 'title="loss is &#34;nan&#34; at step 9">diverged</span>' in html
+    assert html.count('<span class="stamp">plumbing, not a measurement</span>') == 2
+
+
+def test_the_grid_names_whole_points_and_the_selected_one(grid):
+    rows = read(grid_to_csv(grid))
+    assert [(row["method"], row["point"], row["selected"]) for row in rows] == [
+        ("sft", "default", "true"),
+        ("dpo", "beta=0.1", "false"),
+        ("dpo", "beta=0.3", "true"),
+        ("pro_b", "alpha=2.5,beta=0.1", "false"),
+    ]
+    assert grid_to_markdown(grid).splitlines()[3:] == [
+        "| DPO |  | 10.00 ± 1.00 | **20.00 ± 2.00** |",
+        "| PRO-B alpha=2.5 |  | – diverged |  |",
+    ]
+
+
+def test_the_grid_is_shaded_from_worst_to_best(grid):
+    """5, 10 and 20 lie at 0, a third and the whole of the way."""
+    html = grid_to_html(grid)
+    assert [part.split("%")[0] for part in html.split("--heat: ")[1:]] == ["0", "33", "100", "0"]
+    assert html.count("selected</span>") == 2
+
+
+def test_the_long_form_keeps_the_standard_error():
+    row = {"method": "dpo", "metric": "win_rate", "value": 20.5, "se": 1.5, "status": "ok"}
+    (found,) = read(long_csv([row]))
+    assert (found["value"], found["se"], found["judge"]) == ("20.5", "1.5", "")
