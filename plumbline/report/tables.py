@@ -187,3 +187,16 @@ def long_csv(rows: Any) -> str:
     """Every number by itself, with its standard error, items, status and judge (`LONG`)."""
     lines = [[row.get(name) for name in LONG] for row in records(rows)]
     return csv_text([LONG, *sorted(lines, key=lambda line: [str(x) for x in line[:8]])])
+
+
+def table_files(table: TableOne, grid: Grid, rows: Any) -> dict[str, str]:
+    """File name -> text, for everything that belongs in a setting's folder of tables."""
+    return {
+        "table1.csv": to_csv(table),
+        "table1.md": to_markdown(table),
+        "table1.tex": to_latex(table),
+        "table1.html": to_html(table),
+        "validation_grid.csv": grid_to_csv(grid),
+        "validation_grid.md": grid_to_markdown(grid),
+        "numbers.csv": long_csv(rows),
+    }

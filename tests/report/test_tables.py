@@ -8,6 +8,7 @@ from plumbline.report.tables import (
     grid_to_html,
     grid_to_markdown,
     long_csv,
+    table_files,
     to_csv,
     to_html,
     to_latex,
@@ -86,3 +87,14 @@ def test_the_long_form_keeps_the_standard_error():
     row = {"method": "dpo", "metric": "win_rate", "value": 20.5, "se": 1.5, "status": "ok"}
     (found,) = read(long_csv([row]))
     assert (found["value"], found["se"], found["judge"]) == ("20.5", "1.5", "")
+
+
+def test_a_settings_files(table, grid):
+    files = table_files(table, grid, [])
+    assert sorted({name.split(".")[0] for name in files}) == [
+        "numbers",
+        "table1",
+        "validation_grid",
+    ]
+    assert files["table1.md"] == to_markdown(table)
+    assert files["numbers.csv"].startswith("setting,method,point,seed,split,")
