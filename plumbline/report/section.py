@@ -26,7 +26,7 @@ LOG_RATIO_CAPTION = (
     "Log-probability of held-out completions under the policy minus that under the reference, per "
     "completion; mean over seeds, band from the least to the greatest seed. Both panels share one "
     "scale. A chosen line below zero says that training made even the preferred completions less "
-    "likely: probability went to completions outside the data. A cross marks where a run ended."
+    "likely. A cross marks a line that ends early."
 )
 PROGRESS_CAPTION = (
     "Answers to the same validation prompts while training. Above, levels; below, each seed's "
@@ -141,7 +141,7 @@ def training_pictures(
         pictures.append(picture(f"log_ratios_{suffix}", title, LOG_RATIO_CAPTION, figure))
     if metrics:
         figure = figures.progress(there, points, styles, metrics)
-        title = f"{' and '.join(metrics.values())} during training {where}"
+        title = f"Answers during training {where}"
         pictures.append(picture(f"progress_{suffix}", title, PROGRESS_CAPTION, figure))
     return pictures
 
@@ -152,7 +152,7 @@ def summary_pictures(
     """Quality against length over the grid, and the ranks; those for which there are numbers."""
     pictures = []
     if filled(quality) and filled(length):
-        title = f"{quality.column.title} against {length.column.title.lower()} over the whole grid"
+        title = "Quality against length over the whole grid"
         figure = figures.frontier(quality, length, styles)
         pictures.append(picture("frontier", title, FRONTIER_CAPTION, figure))
     if any(line.rank.places for line in table.lines):
