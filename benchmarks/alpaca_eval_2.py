@@ -60,7 +60,7 @@ def prompts(
             "follow_ups": [],
             "temperature": temperature,
             "max_new_tokens": max_new_tokens,
-            "payload": json.dumps({key: row[key] for key in ("instruction", "output")}),
+            "payload": {key: row[key] for key in ("instruction", "output")},
         }
         for index, row in enumerate(rows)
     ]

@@ -62,7 +62,7 @@ def prompts(
             "follow_ups": row["turns"][1:],
             "temperature": TEMPERATURES.get(row["category"], OTHER_TEMPERATURE),
             "max_new_tokens": max_new_tokens,
-            "payload": json.dumps({"question": row, "reference": answers.get(row["question_id"])}),
+            "payload": {"question": row, "reference": answers.get(row["question_id"])},
         }
         for row in _questions(questions)
     ]

@@ -43,11 +43,12 @@ def toyland_data() -> Data:
 
 @pytest.fixture
 def respond(tmp_path):
-    """Answers to prompt rows by a function of the prompt row, as a model's responses."""
+    """Answers to prompt rows by a function of the prompt row, as a model's responses. Payloads go
+    through JSON, as between the stages."""
 
     def responses(prompts, answers, name="model") -> Responses:
         rows = [
-            {**row, "payload": json.loads(row["payload"]), "answers": answers(row)}
+            {**row, "payload": json.loads(json.dumps(row["payload"])), "answers": answers(row)}
             for row in prompts
         ]
         for row in rows:

@@ -30,7 +30,7 @@ def instruction(row):
 
 
 def reference(row):
-    return json.loads(row["payload"])["output"]
+    return row["payload"]["output"]
 
 
 def okay(row):

@@ -28,7 +28,7 @@ def prompts(mt_bench, toyland_data):
 
 
 def question(row):
-    return json.loads(row["payload"])["question"]
+    return row["payload"]["question"]
 
 
 def right(row):
