@@ -37,8 +37,11 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digest(folder: Path) -> str:
-    """sha256 over the names and bytes of a folder's files, whatever order the disk has them in."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """sha256 over the names and bytes of a folder's files, whatever order the disk has them in.
+
+    Compiled Python is left out; an absent folder has the digest of an empty one.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return digest([[str(path.relative_to(folder)), file_digest(path)] for path in files])
 
 
@@ -77,7 +80,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file; IntegrityError where it is torn."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not JSON, or cut inside a letter
         raise IntegrityError(f"{path} is not whole JSON ({error}); delete it and rerun") from error
 
 
@@ -101,17 +104,25 @@ def write_rows(
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
     """Read parquet as a list of dicts; IntegrityError where it is torn."""
+    return _whole(pq.read_table, path).to_pylist()
+
+
+def _whole(read: Callable[[Path | str], Any], path: Path | str) -> Any:
     try:
-        return pq.read_table(path).to_pylist()
-    except pa.ArrowInvalid as error:
-        raise IntegrityError(f"{path} is not a whole parquet file ({error})") from error
+        return read(path)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowInvalid, OSError) as error:
+        raise IntegrityError(
+            f"{path} is not a whole parquet file ({error}); delete it and run again"
+        ) from error
 
 
 def is_current(path: Path, fingerprint: Mapping[str, Any]) -> bool:
-    """Whether `path` exists and was made from exactly `fingerprint`."""
+    """Whether `path` exists and was made from exactly `fingerprint`; IntegrityError where torn."""
     if not path.is_file():
         return False
-    metadata = pq.read_schema(path).metadata or {}
+    metadata = _whole(pq.read_schema, path).metadata or {}
     return metadata.get(FINGERPRINT, b"").decode() == canonical_json(fingerprint)
 
 

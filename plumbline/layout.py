@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.errors import IntegrityError
 
 RESULTS = Path("results")
+SEED = re.compile(r"seed=-?\d+")
 
 
 def point_name(hyperparameters: dict[str, float | str | bool]) -> str:
@@ -125,10 +127,10 @@ class Run:
     @classmethod
     def of_record(cls, path: Path) -> Run:
         """The run whose `run.json` lies at `path`."""
-        parts = path.parts[-6:]
-        if len(parts) < 6 or parts[1] != "runs" or parts[5] != "run.json":
-            raise IntegrityError(f"{path} is not .../runs/METHOD/POINT/seed=N/run.json")
-        return cls(parts[0], parts[2], parts[3], int(parts[4].removeprefix("seed=")))
+        match path.parts[-6:]:
+            case setting, "runs", method, point, seed, "run.json" if SEED.fullmatch(seed):
+                return cls(setting, method, point, int(seed.removeprefix("seed=")))
+        raise IntegrityError(f"{path} is not .../runs/METHOD/POINT/seed=N/run.json")
 
 
 @dataclass(frozen=True)
@@ -203,9 +205,9 @@ class ExperimentFolder:
 
 def log(stage: str, *names: str) -> Path:
     """The log of one job."""
-    return (RESULTS / "logs" / stage).joinpath(*names).with_suffix(".log")
+    return (RESULTS / "logs" / stage).joinpath(*names[:-1], f"{names[-1]}.log")
 
 
 def timing(stage: str, *names: str) -> Path:
     """The wall seconds, CPU seconds and peak memory of one job."""
-    return (RESULTS / "timings" / stage).joinpath(*names).with_suffix(".tsv")
+    return (RESULTS / "timings" / stage).joinpath(*names[:-1], f"{names[-1]}.tsv")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from plumbline.artifacts import digest
+from plumbline.artifacts import digest, folder_digest
 from plumbline.batches import FEEDBACK
 from plumbline.contracts import RANGES, BenchmarkCard, MethodCard, Metric
 from plumbline.errors import ConfigError, MethodError
@@ -40,7 +40,9 @@ class Hyperparameter:
         """Why `value` is not admissible, or None."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return f"{self.name} must be a number, got {value!r}"
-        if self.range and not RANGES[self.range].holds(value):
+        if self.range not in RANGES:
+            return f"{self.name} is annotated {self.range}; must be {_either(RANGES)}"
+        if not RANGES[self.range].holds(value):
             return f"{self.name} must be {RANGES[self.range]}, got {value!r}"
         return None
 
@@ -72,6 +74,7 @@ class BenchmarkSpec:
     """What a benchmark file says of itself, read without importing it.
 
     needs: "responses" or "model". options: keyword-only arguments of each of its functions.
+    digest: changes with the code and with the files in the folder of the same name beside it.
     """
 
     name: str
@@ -93,9 +96,11 @@ class BenchmarkSpec:
 
 def find(name: str, folders: list[Path], noun: str) -> Path:
     """The file of a method or benchmark; ConfigError naming the nearest one that exists."""
-    for folder in folders:
-        if (path := folder / f"{name}.py").is_file():
-            return path
+    found = [path for folder in folders if (path := folder / f"{name}.py").is_file()]
+    if len(found) > 1:
+        raise ConfigError(f"{noun} {name!r} is ambiguous: {_either(map(str, found))}; rename one")
+    if found:
+        return found[0]
     known = [path.stem for folder in folders for path in names_in(folder)]
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
@@ -119,7 +124,7 @@ def benchmark_spec(name: str, extra_folders: tuple[Path, ...] = ()) -> Benchmark
 
 def read_method(path: Path) -> MethodSpec:
     """Read a method file's specification; MethodError says what is missing."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    tree = _parsed(path)
     function, card = _declared(tree, path, "method", MethodCard)
     if function.name != path.stem:
         raise MethodError(f"{path}: the function is called {function.name!r}, not {path.stem!r}")
@@ -127,13 +132,13 @@ def read_method(path: Path) -> MethodSpec:
     if batch not in FEEDBACK:
         raise MethodError(f"{path}: the first argument is a {batch}; must be {_either(FEEDBACK)}")
     return MethodSpec(
-        path.stem, path, card, FEEDBACK[batch], _hyperparameters(function), code_digest(tree)
+        path.stem, path, card, FEEDBACK[batch], _hyperparameters(function, path), code_digest(tree)
     )
 
 
 def read_benchmark(path: Path) -> BenchmarkSpec:
     """Read a benchmark file's specification; MethodError says what is missing."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    tree = _parsed(path)
     function, card = _declared(tree, path, "benchmark", BenchmarkCard)
     needs = _first_annotation(function, path).lower()
     if needs not in ("responses", "model"):
@@ -141,7 +146,15 @@ def read_benchmark(path: Path) -> BenchmarkSpec:
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     options = {node.name: tuple(item.arg for item in node.args.kwonlyargs) for node in functions}
     public = {name: names for name, names in options.items() if not name.startswith("_")}
-    return BenchmarkSpec(path.stem, path, card, needs, public, code_digest(tree))
+    parts = [code_digest(tree), folder_digest(path.with_suffix(""))]
+    return BenchmarkSpec(path.stem, path, card, needs, public, digest(parts))
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise MethodError(f"{path}, line {error.lineno}: {error.msg}") from error
 
 
 def load_method(spec: MethodSpec) -> Callable:
@@ -207,16 +220,25 @@ def _first_annotation(function: ast.FunctionDef, path: Path) -> str:
     return ast.unparse(arguments[0].annotation)
 
 
-def _hyperparameters(function: ast.FunctionDef) -> tuple[Hyperparameter, ...]:
+def _hyperparameters(function: ast.FunctionDef, path: Path) -> tuple[Hyperparameter, ...]:
     pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
     return tuple(
         Hyperparameter(
             item.arg,
-            None if default is None else float(ast.literal_eval(default)),
+            None if default is None else _number(default, item.arg, path),
             ast.unparse(item.annotation) if item.annotation else None,
         )
         for item, default in pairs
     )
+
+
+def _number(default: ast.expr, name: str, path: Path) -> float:
+    try:
+        return float(ast.literal_eval(default))
+    except (ValueError, TypeError) as error:
+        raise MethodError(
+            f"{path}: {name}'s default is {ast.unparse(default)}; must be a literal number"
+        ) from error
 
 
 def _load(path: Path, kind: str) -> ModuleType:
@@ -228,5 +250,5 @@ def _load(path: Path, kind: str) -> ModuleType:
     return module
 
 
-def _either(names) -> str:
+def _either(names: Iterable[str]) -> str:
     return " or ".join(names)

@@ -79,7 +79,9 @@ def _example(
         completions=tuple(tuple(ids[:room]) for ids in answers),
         desirable=row.get("desirable"),
         scores=tuple(row["scores"]) if feedback == "lists" else None,
-        mismatched=mismatched and tuple(completion_ids(tokenizer, mismatched)[:room]),
+        mismatched=None
+        if mismatched is None
+        else tuple(completion_ids(tokenizer, mismatched)[:room]),
         cut=len(whole) - len(prompt) + sum(max(0, len(ids) - room) for ids in answers),
     )
 

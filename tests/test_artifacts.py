@@ -1,0 +1,231 @@
+"""Files are whole or absent, equal values have equal digests, a folder has one writer."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plumbline import artifacts
+from plumbline.errors import DataError, IntegrityError
+
+SCHEMA = pa.schema([("id", pa.string()), ("value", pa.float64())])
+ROWS = [{"id": "a", "value": 0.5}, {"id": "b", "value": -1.0}]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def reversed_keys(value):
+    """The same JSON value with every object's keys in the opposite order."""
+    if isinstance(value, dict):
+        return {key: reversed_keys(value[key]) for key in reversed(value)}
+    return [reversed_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def fail_half_way(temporary: Path) -> None:
+    temporary.write_text("half of the new cont")
+    raise RuntimeError("the disk is full")
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_write_that_raises_leaves_what_was_there(tmp_path, existed):
+    path = tmp_path / "deep" / "file.txt"
+    if existed:
+        artifacts.write_text(path, "old")
+    with pytest.raises(RuntimeError):
+        artifacts.write_atomically(path, fail_half_way)
+    assert [item.name for item in path.parent.iterdir()] == (["file.txt"] if existed else [])
+    assert not existed or path.read_text() == "old"
+
+
+def test_a_killed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file.txt"
+    artifacts.write_text(path, "old")
+    code = (
+        "import os, sys; from pathlib import Path; from plumbline.artifacts import *\n"
+        "def die(temporary): temporary.write_text('ne'); os.kill(os.getpid(), 9)\n"
+        "write_atomically(Path(sys.argv[1]), die)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL and path.read_text() == "old"
+
+
+def test_the_new_file_appears_by_rename(tmp_path):
+    """A reader that opened the old file goes on reading it whole."""
+    path = tmp_path / "file.txt"
+    artifacts.write_text(path, "old")
+    with open(path) as reader:
+        artifacts.write_text(path, "new")
+        assert reader.read() == "old"
+    assert path.read_text() == "new"
+
+
+@given(json_values)
+def test_digest_ignores_the_order_of_keys(value):
+    assert artifacts.digest(reversed_keys(value)) == artifacts.digest(value)
+
+
+@given(json_values)
+def test_digest_survives_a_file(value):
+    assert artifacts.digest(json.loads(json.dumps(value, indent=1))) == artifacts.digest(value)
+
+
+@given(json_values, json_values)
+def test_different_values_have_different_digests(one, other):
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (artifacts.digest(one) == artifacts.digest(other)) == same
+
+
+def test_digest_by_hand():
+    """Source: sha256 of the canonical text, written by hand."""
+    text = '{"a":[1,2.5,null],"ß":"é"}'
+    expected = hashlib.sha256(text.encode()).hexdigest()
+    assert artifacts.digest({"ß": "é", "a": [1, 2.5, None]}) == expected
+
+
+def test_folder_digest_sees_names_and_bytes_alone(tmp_path):
+    def folder(name: str, files: dict[str, str]) -> Path:
+        for file, text in files.items():
+            artifacts.write_text(tmp_path / name / file, text)
+        return tmp_path / name
+
+    digests = [
+        artifacts.folder_digest(folder(str(index), files))
+        for index, files in enumerate(
+            [
+                {"a": "1", "b/c": "2"},
+                {"b/c": "2", "a": "1"},
+                {"a": "1", "b/c": "2", "__pycache__/a.pyc": "3"},
+                {"a": "1", "b/d": "2"},
+                {"a": "1", "b/c": "3"},
+                {"a": "1"},
+            ]
+        )
+    ]
+    assert digests[0] == digests[1] == digests[2]
+    assert len(set(digests)) == 4
+
+
+def test_derived_seeds_are_32_bit_and_differ_by_purpose_and_part():
+    seeds = [artifacts.derive_seed(*parts) for parts in (("a", 0), ("a", 1), ("b", 0), ("a", 0, 0))]
+    assert len(set(seeds)) == 4 and all(0 <= seed < 2**32 for seed in seeds)
+    assert seeds[0] == int(hashlib.sha256(b'["a",0]').hexdigest()[:8], 16)
+
+
+def test_rows_come_back_as_they_were(tmp_path):
+    """The folder's name looks like a partition (key=value), as a run's does."""
+    path = tmp_path / "beta=0.1" / "seed=3" / "rows.parquet"
+    artifacts.write_rows(path, [*ROWS, {"id": "c"}], SCHEMA)
+    assert artifacts.read_rows(path) == [*ROWS, {"id": "c", "value": None}]
+
+
+def test_no_rows_keep_their_schema(tmp_path):
+    artifacts.write_rows(tmp_path / "rows.parquet", [], SCHEMA)
+    assert artifacts.read_rows(tmp_path / "rows.parquet") == []
+
+
+def test_unknown_columns_are_refused(tmp_path):
+    path = tmp_path / "rows.parquet"
+    with pytest.raises(DataError, match="vlaue.*known: .*value"):
+        artifacts.write_rows(path, [{"id": "a"}, {"id": "b", "vlaue": 1.0}], SCHEMA)
+    assert not path.exists()
+
+
+def test_current_means_made_from_exactly_these_parts(tmp_path):
+    path = tmp_path / "rows.parquet"
+    parts = {"model": "abc", "options": {"limit": 3}}
+    assert not artifacts.is_current(path, parts)
+    artifacts.write_rows(path, ROWS, SCHEMA)
+    assert not artifacts.is_current(path, parts)
+    artifacts.write_rows(path, ROWS, SCHEMA, parts)
+    assert artifacts.is_current(path, {"options": {"limit": 3}, "model": "abc"})
+    assert not artifacts.is_current(path, parts | {"model": "abd"})
+    assert not artifacts.is_current(path, {"model": "abc"})
+    assert artifacts.read_rows(path) == ROWS
+
+
+def torn(path: Path, how: str) -> None:
+    whole = path.read_bytes()
+    tears = {
+        "empty": b"",
+        "start": whole[: len(whole) // 2],
+        "end": whole[len(whole) // 2 :],
+        "middle": whole[: len(whole) // 3] + bytes(len(whole) // 3) + whole[-(len(whole) // 3) :],
+        "foreign": b"this is another kind of file",
+    }
+    path.write_bytes(tears[how])
+
+
+@pytest.mark.parametrize("how", ["empty", "start", "end", "middle", "foreign"])
+def test_torn_parquet_is_an_integrity_error(tmp_path, how):
+    path = tmp_path / "rows.parquet"
+    many = [{"id": f"row {index}", "value": index / 7} for index in range(1000)]
+    artifacts.write_rows(path, many, SCHEMA, {"a": 1})
+    torn(path, how)
+    with pytest.raises(IntegrityError, match="rows.parquet"):
+        artifacts.read_rows(path)
+
+
+def test_asking_whether_a_torn_file_is_current_is_an_integrity_error(tmp_path):
+    path = tmp_path / "rows.parquet"
+    artifacts.write_rows(path, ROWS, SCHEMA, {"a": 1})
+    torn(path, "start")
+    with pytest.raises(IntegrityError, match="rows.parquet"):
+        artifacts.is_current(path, {"a": 1})
+
+
+@pytest.mark.parametrize("cut", [0, 5, 12])
+def test_torn_json_is_an_integrity_error(tmp_path, cut):
+    """12 bytes end inside the two bytes of a letter."""
+    path = tmp_path / "record.json"
+    artifacts.write_json(path, {"a": "ééééé"})
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(IntegrityError, match="record.json"):
+        artifacts.read_json(path)
+
+
+def test_an_absent_file_is_not_called_torn(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        artifacts.read_rows(tmp_path / "rows.parquet")
+
+
+HOLD = (
+    "import sys, time; from pathlib import Path; from plumbline.artifacts import lock\n"
+    "with lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+)
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock of tmp_path."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_locked_out_until_the_first_is_killed(tmp_path, holder):
+    with pytest.raises(IntegrityError, match="another process"), artifacts.lock(tmp_path):
+        pytest.fail("two processes hold one folder")
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    with artifacts.lock(tmp_path):
+        pass
+
+
+def test_a_lock_is_released_on_the_way_out_of_an_error(tmp_path):
+    with pytest.raises(RuntimeError), artifacts.lock(tmp_path):
+        raise RuntimeError
+    with artifacts.lock(tmp_path):
+        pass
