@@ -43,18 +43,21 @@ def ask_all(judge: Judge, requests: Sequence[Request], *, workers: int = 4) -> l
     A request that the judge refuses, or that fails after retries with back-off, is a reply without
     choice. JudgeError where the endpoint itself is wrong: unreachable, or it does not know us.
     """
+    with _client(judge) as client, ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda request: _ask(client, judge, request), requests))
+
+
+def _client(judge: Judge) -> OpenAI:
     import openai
 
-    with (
-        openai.OpenAI(
-            base_url=judge.url,
-            api_key=judge.token,
-            max_retries=RETRIES,
-            timeout=TIMEOUT_SECONDS,
-        ) as client,
-        ThreadPoolExecutor(workers) as pool,
-    ):
-        return list(pool.map(lambda request: _ask(client, judge, request), requests))
+    return openai.OpenAI(
+        base_url=judge.url,
+        api_key=judge.token,
+        max_retries=RETRIES,
+        timeout=TIMEOUT_SECONDS,
+        # The endpoint is on this machine: a proxy of the environment must not see it.
+        http_client=openai.DefaultHttpxClient(trust_env=False),
+    )
 
 
 def _ask(client: OpenAI, judge: Judge, request: Request) -> Reply:

@@ -50,7 +50,8 @@ def serve(answerer: Answerer) -> Iterator[Judge]:
 
 def application(answerer: Answerer, token: str) -> Starlette:
     """The API as an ASGI application. Errors have OpenAI's form: 401 for a wrong token, 400 for a
-    body that is not a request or a prompt that the judge cannot read, 404 for any other path."""
+    body that is not a request or a prompt that the judge cannot read, 404 for any other path, 500
+    where the answerer itself fails."""
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import Request
@@ -68,7 +69,14 @@ def application(answerer: Answerer, token: str) -> Starlette:
             return _error(400, "invalid_request_error", str(error))
         return JSONResponse(completion(answerer, body, answer))
 
-    return Starlette(routes=[Route(API, complete, methods=["POST"])])
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        # An answerer that fails once fails again: clients of OpenAI's library shall not retry.
+        response = _error(500, "server_error", f"{type(error).__name__}: {error}")
+        response.headers["x-should-retry"] = "false"
+        return response
+
+    routes = [Route(API, complete, methods=["POST"])]
+    return Starlette(routes=routes, exception_handlers={Exception: failed})
 
 
 def _chat(body: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from plumbline.judge.wire import Answer
 
 
 class Echo:
-    """Answers with the prompt; refuses "no"."""
+    """Answers with the prompt; refuses "no" and breaks on "break"."""
 
     name = "echo"
     version = "7"
@@ -22,6 +22,8 @@ class Echo:
         text = messages[-1]["content"]
         if text == "no":
             raise JudgeError("will not")
+        if text == "break":
+            raise RuntimeError("broken")
         return Answer(text, {"m": 0.75, "M": 0.25, "x": 0.0})
 
 
@@ -98,6 +100,20 @@ def test_replies_come_in_order_and_a_refusal_is_a_gap(judge):
     assert [reply.text for reply in replies] == [*texts[:7], "", *texts[8:]]
     assert replies[7].choice is None
     assert "will not" in replies[7].reason
+
+
+def test_a_broken_answerer_is_a_gap_without_retries(judge, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("retried"))
+    [reply] = ask_all(judge, [chat("break")])
+    assert "RuntimeError: broken" in reply.reason
+
+
+def test_proxies_of_the_environment_are_not_asked(judge, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert ask_all(judge, [chat("hi")])[0].text == "hi"
 
 
 def test_a_wrong_endpoint_is_an_error_not_a_gap(judge):
