@@ -126,8 +126,8 @@ def multiple_choice(name: str) -> list[Row]:
 
     Args:
         name: ``arc`` (colors of nouns, rare ones as often as popular ones), ``truthfulqa`` (kinds
-            of nouns with a myth, which is among the choices) or ``gpqa`` (lists of unpopular
-            nouns; a wrong list has a popular one of another color or category).
+            of nouns with a myth, which is among the choices) or ``gpqa`` (one or two unpopular
+            nouns; a wrong choice has a popular one of another color or category).
     """
     subjects, choices = _PROBES[name]
     generator = stream(name, SET_SEED)
@@ -193,7 +193,7 @@ _PROBES: dict[str, tuple[_Subjects, _Choices]] = {
     "arc": (lambda: [("color", (noun,)) for noun in NOUNS], _color_choices),
     "truthfulqa": (lambda: [("kind", (noun,)) for noun in MYTH_OF], _myth_choices),
     "gpqa": (
-        lambda: [("list", words) for words in product(NUMBERS[1:4], COLORS, PLURALS.values())],
+        lambda: [("list", words) for words in product(NUMBERS[1:3], COLORS, PLURALS.values())],
         _list_choices,
     ),
 }

@@ -36,7 +36,7 @@ class WorldSpec:
     test: int = 400
     length_bias: float = 0.018
     noise: float = 0.3
-    demonstration_skill: float = 0.45
+    demonstration_skill: float = 0.5
     demonstration_verbosity: float = 0.8
     second_turns: float = 0.15
     constraints: float = 0.3
