@@ -11,7 +11,8 @@ Two length-controlled win rates, never mixed up:
   options `official_reference` and `length_calibration`. Elsewhere it is absent.
 * `length_controlled_win_rate_glm` is ours, for any set of instructions: the probability of a win is
   fitted as logistic(a + b * tanh(d / sd(d))), where d is answer length less reference length in
-  characters; the value is 100 * logistic(a), the win rate at equal length.
+  characters; the value is 100 * logistic(a), the win rate at equal length. Where no answer is about
+  as long as its reference this extrapolates, and the standard error shows it.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ def prompts(
     *,
     reference: str = "toyland",
     limit: int | None = 256,
-    max_new_tokens: int = 64,
+    max_new_tokens: int = 48,
     temperature: float = 1.0,
 ) -> list[Row]:
-    """The instructions of the reference outputs.
+    """The instructions of the reference outputs. The defaults suit Toyland.
 
     reference: "toyland", or a JSON file of AlpacaEval's form (`instruction`, `output`,
     `generator`), which may be gzipped. limit: the first so many; null for all.

@@ -48,11 +48,12 @@ def prompts(
     *,
     questions: str = "toyland",
     references: str = "toyland",
-    max_new_tokens: int = 64,
+    max_new_tokens: int = 48,
 ) -> list[Row]:
     """Both turns of every question, with FastChat's temperature for its category.
 
-    questions, references: "toyland", or FastChat's question.jsonl and reference_answer/*.jsonl.
+    questions, references: "toyland", or FastChat's question.jsonl and reference_answer/*.jsonl, for
+    which FastChat lets a model write 1024 tokens.
     """
     answers = {row["question_id"]: row for row in _references(references)}
     return [

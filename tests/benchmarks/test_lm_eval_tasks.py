@@ -132,7 +132,7 @@ def test_constraints_are_checked_on_greedy_answers(toyland_items, clean, tokeniz
             "prompt": [{"role": "user", "content": row["prompt"]}],
             "follow_ups": [],
             "temperature": 0.0,
-            "max_new_tokens": 64,
+            "max_new_tokens": 48,
         }
         for row in ifeval()[:LIMIT]
     ]
