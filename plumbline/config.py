@@ -144,7 +144,7 @@ class Align(Strict):
 def _kind_of_model(value: Any) -> str:
     """A model with any key of its own architecture is made from scratch."""
     own = ScratchModel.model_fields.keys() - PretrainedModel.model_fields.keys()
-    keys = value.keys() if isinstance(value, dict) else type(value).model_fields.keys()
+    keys = value.keys() if isinstance(value, dict) else getattr(value, "model_fields_set", set())
     return "ScratchModel" if own & keys else "PretrainedModel"
 
 
@@ -427,7 +427,7 @@ def _point_problems(
     spec: plugins.MethodSpec, values: dict[str, Any], raw: dict[str, Any]
 ) -> Iterator[str]:
     known = {item.name: item for item in spec.hyperparameters}
-    for key in values.keys() - known.keys():
+    for key in (key for key in values if key not in known):
         yield f"{key}: unknown hyperparameter{_hint(key, known)}; known: {', '.join(known)}"
     for key in (key for key, value in values.items() if value == []):
         yield f"{key}: an empty list leaves no point to train"
@@ -497,17 +497,18 @@ def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator
         if not isinstance(choice, dict):
             continue  # already reported by the schema
         name, metric = choice.get("benchmark"), choice.get("metric")
-        if name not in _mapping(raw, "benchmarks"):
+        if name not in list(_mapping(raw, "benchmarks")):  # a list: the name may be of any type
             yield f"{where}.benchmark: {name!r} is not one of benchmarks"
             continue
         try:
             card = plugins.benchmark_spec(name, folders).card
         except (ConfigError, MethodError):
             continue  # already reported under benchmarks
-        known = {item.name: item.better for item in card.metrics}
+        known = [item.name for item in card.metrics]
+        directed = [item.name for item in card.metrics if item.better != "none"]
         if metric not in known:
             yield f"{where}.metric: {name} has no metric {metric!r}; known: {', '.join(known)}"
-        if where == "select" and known.get(metric) == "none":
+        elif where == "select" and metric not in directed:
             yield f"select.metric: no value of {metric} is better than another; choose a quality"
         if where == "select" and "validation" not in card.splits:
             yield f"select.benchmark: {name} cannot score validation"

@@ -1,0 +1,426 @@
+"""An experiment file is right, or every mistake in it is told at once and in words."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plumbline import config
+from plumbline.errors import ConfigError
+from plumbline.layout import point_name
+
+TEXT = """
+experiment: trial
+settings:
+  small:
+    data: {source: toyland, documents: 100, pairs: 50}
+    model: {architecture: gpt_neox, hidden_size: 16, layers: 1, heads: 2, max_positions: 64,
+            tokenizer: toyland}
+    pretrain: {steps: 5, batch: 4, learning_rate: 0.004}
+    sft: {data: demonstrations, steps: 5, batch: 4, learning_rate: 0.001}
+    align: {learning_rate: 0.0003}
+methods:
+  sft: {}
+  dpo: {beta: [0.1, 0.3]}
+  pro_b: {beta: [0.1, 0.3], alpha: 2.5}
+grid_points: 2
+seeds: [0, 1]
+benchmarks:
+  toyland: {limit: 16}
+select: {benchmark: toyland, metric: win_rate}
+judge: {name: toyland-gold}
+report: {title: Trial}
+"""
+Raw = dict[str, Any]
+FILES = sorted((Path(config.__file__).parent.parent / "config").rglob("*.yaml"))
+
+
+@pytest.fixture
+def raw() -> Raw:
+    return yaml.safe_load(TEXT)
+
+
+def edited(raw: Raw, path: str, value: Any) -> Raw:
+    """A copy with the key at a dotted path set, or removed where the value is `...`."""
+    raw = copy.deepcopy(raw)
+    *folders, last = path.split(".")
+    place = raw
+    for key in folders:
+        place = place[key]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return raw
+
+
+def problems(raw: Raw) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(raw)
+    first, *lines = str(caught.value).split("\n")
+    assert first == f"config has {len(lines)} mistake(s):"
+    assert all(line.startswith("  - ") for line in lines)
+    return [line.removeprefix("  - ") for line in lines]
+
+
+def test_the_example_is_right(raw):
+    assert config.parse(raw).experiment == "trial"
+
+
+#: path of the edited key, its new value, where the mistake is said to be, words of the sentence
+MISTAKES = [
+    # misspelt names: the nearest one that exists
+    ("methods.dpoo", {}, "methods.dpoo: ", ["unknown method 'dpoo'", "mean 'dpo'", "known: "]),
+    ("benchmarks.toylnd", {}, "benchmarks.toylnd: ", ["unknown benchmark", "mean 'toyland'"]),
+    ("methods.dpo", {"betta": 0.1}, "methods.dpo.betta: ", ["hyperparameter", "mean 'beta'"]),
+    ("benchmarks.toyland", {"limt": 3}, "benchmarks.toyland.limt: ", ["option", "mean 'limit'"]),
+    ("grid_pionts", 2, "grid_pionts: ", ["unknown key", "mean 'grid_points'"]),
+    ("settings.small.data.pair", 3, "settings.small.data.pair: ", ["unknown key", "'pairs'"]),
+    ("settings.small.model.head", 2, "settings.small.model.head: ", ["unknown key", "'heads'"]),
+    ("settings.small.sft.step", 2, "settings.small.sft.step: ", ["unknown key", "'steps'"]),
+    ("settings.small.align.epoch", 2, "settings.small.align.epoch: ", ["unknown", "'epochs'"]),
+    ("settings.small.data.source", "toylnd", "settings.small.data: ", ["'toylnd'", "'toyland'"]),
+    # values out of range
+    ("methods.dpo.beta", -0.1, "methods.dpo.beta ", ["> 0", "got -0.1"]),
+    ("methods.dpo.beta", [0.1, 0], "methods.dpo.beta ", ["> 0", "got 0"]),
+    ("methods.dpo.beta", float("nan"), "methods.dpo.beta ", ["> 0", "got nan"]),
+    ("methods.dpo.beta", "high", "methods.dpo.beta ", ["a number", "got 'high'"]),
+    ("methods.dpo.beta", True, "methods.dpo.beta ", ["a number", "got True"]),
+    ("settings.small.align.learning_rate", -1, "settings.small.align.learning_rate: ", ["got -1"]),
+    ("settings.small.align.epochs", 0, "settings.small.align.epochs: ", ["got 0"]),
+    ("settings.small.align.responses", "four", "settings.small.align.responses: ", ["'four'"]),
+    ("settings.small.model.heads", 3, "settings.small.model: ", ["heads: 3", "hidden_size: 16"]),
+    ("judge.name", "gpt-4", "judge.name: ", ["'toyland-gold'", "got 'gpt-4'"]),
+    ("experiment", "My trial", "experiment: ", ["got 'My trial'"]),
+    # the grid
+    ("methods.dpo.beta", [0.1, 0.2, 0.3], "methods.dpo.grid: ", ["3 points", "grid_points: 2"]),
+    ("methods.dpo.beta", [], "methods.dpo.beta: ", ["empty"]),
+    ("methods.dpo.beta", [0.1, "1e-1"], "methods.dpo.grid: ", ["beta=0.1 is listed twice"]),
+    ("methods.sft", {"beta": 1}, "methods.sft: ", ["no hyperparameters", "'beta'"]),
+    ("seeds", [], "seeds: ", ["at least 1"]),
+    ("seeds", [0, 1, 0], "seeds: ", ["each seed once"]),
+    # missing keys
+    ("judge", ..., "judge: ", ["required, not given"]),
+    ("settings.small.align.learning_rate", ..., "settings.small.align.learning_rate: ", ["requi"]),
+    ("settings.small.model.layers", ..., "settings.small.model.layers: ", ["required, not given"]),
+    # wrong types
+    ("settings", [5], "settings: ", ["dictionary", "got [5]"]),
+    ("settings.small", 5, "settings.small: ", ["dictionary", "got 5"]),
+    ("methods.dpo", 0.1, "methods.dpo: ", ["dictionary", "got 0.1"]),
+    ("seeds", "zero", "seeds: ", ["list", "got 'zero'"]),
+    ("report.columns", 5, "report.columns: ", ["list", "got 5"]),
+    ("report.columns", [5], "report.columns.0: ", ["dictionary", "got 5"]),
+    ("method_paths", [5], "method_paths.0: ", ["string", "got 5"]),
+    ("benchmarks.toyland", 5, "benchmarks.toyland: ", ["dictionary", "got 5"]),
+    # numbers that a benchmark does not give
+    ("select.metric", "winrate", "select.metric: ", ["no metric 'winrate'", "known: win_rate"]),
+    ("select.metric", "length", "select.metric: ", ["length", "better"]),
+    ("select.benchmark", "mt_bench", "select.benchmark: ", ["'mt_bench' is not one of"]),
+    (
+        "report.columns",
+        [{"benchmark": "toyland", "metric": "won", "title": "Won"}],
+        "report.columns[0].metric: ",
+        ["no metric 'won'"],
+    ),
+    # recipes that could only fail later, inside a job
+    (
+        "settings.small.align.micro_batch",
+        5,
+        "methods.dpo.pairs: ",
+        ["micro_batch: 5", "does not divide", "32"],
+    ),
+    (
+        "settings.small.align.probe_benchmark",
+        "toylnd",
+        "settings.small.align.probe_benchmark: ",
+        ["'toylnd' is not one of benchmarks"],
+    ),
+    (
+        "settings.small.model.tokenizer",
+        "byte_bpe",
+        "settings.small.model: ",
+        ["vocabulary", "byte_bpe"],
+    ),
+    ("settings.small.model", {"path": "some/model"}, "settings.small: ", ["pretrain", "remove"]),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "where", "words"), MISTAKES)
+def test_a_mistake_is_told_where_it_is_and_not_as_several(raw, path, value, where, words):
+    """Two lines at most: a micro-batch is wrong for two methods, a selection for two reasons."""
+    found = problems(edited(raw, path, value))
+    assert len(found) <= 2
+    assert any(line.startswith(where) and all(word in line for word in words) for line in found)
+
+
+def test_a_misspelt_key_of_a_model_is_told_of_that_kind_of_model(raw):
+    model = raw["settings"]["small"]["model"]
+    model["hiden_size"] = model.pop("hidden_size")
+    assert problems(raw) == [
+        "settings.small.model.hidden_size: required, not given",
+        "settings.small.model.hiden_size: unknown key; did you mean 'hidden_size'?",
+    ]
+
+
+def test_a_key_in_the_wrong_place_is_not_suggested_to_itself(raw):
+    [line] = problems(edited(raw, "settings.small.align.methods", {}))
+    assert "mean 'methods'" not in line
+
+
+@pytest.mark.parametrize("value", [[1], "trial", 3])
+def test_a_file_that_is_no_mapping(value, tmp_path):
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump(value))
+    with pytest.raises(ConfigError, match="trial.yaml must be a mapping"):
+        config.read(path)
+
+
+def test_an_empty_file_lacks_every_key(tmp_path):
+    (tmp_path / "trial.yaml").write_text("# nothing\n")
+    with pytest.raises(ConfigError, match="experiment: required") as caught:
+        config.read(tmp_path / "trial.yaml")
+    assert all(f"- {key}: required" in str(caught.value) for key in ("methods", "seeds", "select"))
+
+
+def test_no_file_and_no_yaml(tmp_path):
+    with pytest.raises(ConfigError, match="no experiment file .*absent.yaml"):
+        config.read(tmp_path / "absent.yaml")
+    (tmp_path / "torn.yaml").write_text("experiment: {")
+    with pytest.raises(ConfigError, match="torn.yaml is not YAML"):
+        config.read(tmp_path / "torn.yaml")
+
+
+def test_all_mistakes_are_told_at_once(raw):
+    for path, value in {
+        "methods.dpoo": {},
+        "methods.pro_b.beta": -1,
+        "benchmarks.toylnd": {},
+        "select.metric": "winrate",
+        "settings.small.align.epochs": "two",
+        "gridpoints": 3,
+        "judge": ...,
+    }.items():
+        raw = edited(raw, path, value)
+    starts = "methods.dpoo methods.pro_b.beta benchmarks.toylnd select.metric".split()
+    starts += ["settings.small.align.epochs", "gridpoints", "judge"]
+    found = problems(raw)
+    assert all(any(line.startswith(start) for line in found) for start in starts)
+    assert len(found) == len(starts)
+
+
+def test_the_message_does_not_depend_on_the_process(raw, tmp_path):
+    """Sets of text are ordered differently in every process."""
+    raw = edited(raw, "methods.dpo", {"alpa": 1, "betta": 1, "gama": 1, "delt": 1})
+    raw = edited(raw, "benchmarks.toyland", {"limt": 1, "max_tokens": 1, "seed": 1})
+    path = tmp_path / "trial.json"
+    path.write_text(json.dumps(raw))
+    code = (
+        "import sys; from pathlib import Path; from plumbline import config\n"
+        "try: config.read(Path(sys.argv[1]))\nexcept Exception as error: print(error)"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    said = {
+        subprocess.run(
+            command, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1 and "alpa" in said.pop()
+
+
+# Losses without an optimum
+
+
+def lists_of(raw: Raw, responses: int, alpha: float) -> Raw:
+    raw = edited(raw, "settings.small.align.responses", responses)
+    return edited(raw, "methods", {"pro_s": {"beta": 0.1, "alpha": alpha}})
+
+
+@pytest.mark.parametrize("responses", [2, 4, 8])
+def test_an_alpha_without_optimum_is_refused_by_its_theorem(raw, responses):
+    """Source: Theorem 4.2 of the paper at the worst scores: alpha > (N + 1)(N - 1) / N^2."""
+    bound = (responses + 1) * (responses - 1) / responses**2
+    [line] = problems(lists_of(raw, responses, bound - 1e-9))
+    assert "no optimum" in line and "Theorem 4.2, arXiv:2505.23316v2" in line
+    assert f"n = {responses}" in line and "setting small" in line and "allow_unbounded" in line
+    config.parse(lists_of(raw, responses, bound + 1e-9))
+
+
+def test_an_alpha_without_optimum_is_run_on_request(raw):
+    raw = lists_of(raw, 4, 0.5)
+    raw["allow_unbounded"] = True
+    assert config.parse(raw).points("pro_s") == [{"beta": 0.1, "alpha": 0.5}]
+
+
+def test_the_default_alpha_is_checked_too(raw):
+    """pro_b at its default alpha has an optimum; the check reads defaults where none is given."""
+    raw = edited(raw, "methods", {"pro_b": {}})
+    assert config.parse(raw).points("pro_b") == [{}]
+
+
+# Settings and their folders
+
+
+def folder(raw: Raw) -> str:
+    return config.parse(raw).setting_folders()["small"].name
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("settings.small.data.seed", 1),
+        ("settings.small.data.length_bias", 0.0),
+        ("settings.small.data.pairs", 51),
+        ("settings.small.model.layers", 2),
+        ("settings.small.model.seed", 1),
+        ("settings.small.pretrain.steps", 6),
+        ("settings.small.pretrain", ...),
+        ("settings.small.sft.learning_rate", 0.002),
+        ("settings.small.sft.data", "chosen"),
+        ("settings.small.align.learning_rate", 0.0004),
+        ("settings.small.align.batch", {"pairs": 16}),
+        ("settings.small.align.max_grad_norm", 1.0),
+        ("settings.small.align.micro_batch", 8),
+    ],
+)
+def test_every_key_of_a_setting_changes_its_folder(raw, path, value):
+    assert folder(edited(raw, path, value)) != folder(raw)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("execution", {"runs_per_job": 1, "methods_per_job": 1, "threads_per_run": 4}),
+        ("execution", {"base_threads": 1}),
+        ("experiment", "other"),
+        ("methods", {"kto": {}}),
+        ("seeds", [7]),
+        ("grid_points", 9),
+        ("benchmarks.toyland.limit", 8),
+        ("report.title", "Other"),
+        ("select.metric", "reward"),
+        ("settings.small.data.seed", 0),  # said explicitly, as it is by default
+    ],
+)
+def test_no_other_key_changes_it(raw, path, value):
+    assert folder(edited(raw, path, value)) == folder(raw)
+
+
+def test_spelling_does_not_change_a_folder(raw):
+    same = edited(raw, "settings.small.align.learning_rate", "3e-4")
+    same["settings"]["small"] = dict(reversed(same["settings"]["small"].items()))
+    assert folder(same) == folder(raw)
+
+
+def test_experiments_share_settings_and_keep_their_own_folders(raw):
+    one, other = config.parse(raw), config.parse(edited(raw, "experiment", "other"))
+    assert one.setting_folders() == other.setting_folders()
+    assert one.folder.folder != other.folder.folder
+    name = folder(raw)
+    assert one.setting_at(name) == other.setting_at(name) == one.settings["small"]
+
+
+def test_equal_settings_of_two_names_are_two_folders(raw):
+    raw["settings"]["same"] = copy.deepcopy(raw["settings"]["small"])
+    names = {item.name for item in config.parse(raw).setting_folders().values()}
+    assert len(names) == 2 and len({name.rsplit("-", 1)[1] for name in names}) == 1
+
+
+# What an experiment asks for
+
+
+def test_runs_are_the_grid_times_the_seeds_and_sft_is_one(raw):
+    experiment = config.parse(raw)
+    setting = experiment.setting_folders()["small"]
+    runs = [(run.point, run.seed) for run in experiment.runs(setting, "pro_b")]
+    assert runs == [
+        ("alpha=2.5,beta=0.1", 0),
+        ("alpha=2.5,beta=0.1", 1),
+        ("alpha=2.5,beta=0.3", 0),
+        ("alpha=2.5,beta=0.3", 1),
+    ]
+    assert [(run.point, run.seed) for run in experiment.runs(setting, "sft")] == [("default", 0)]
+
+
+def test_a_point_is_found_by_its_name(raw):
+    experiment = config.parse(raw)
+    assert experiment.point("pro_b", "alpha=2.5,beta=0.3") == {"beta": 0.3, "alpha": 2.5}
+    assert experiment.point("sft", "default") == {}
+
+
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=4, unique=True))
+def test_spelt_or_typed_numbers_are_one_grid(values):
+    """YAML 1.1 reads 1e-1 as text."""
+    typed = [point_name(point) for point in config.grid({"beta": values})]
+    spelt = [point_name(point) for point in config.grid({"beta": [repr(item) for item in values]})]
+    assert typed == spelt
+
+
+def test_grid_is_every_combination_in_order():
+    assert list(config.grid({"b": [1, 2], "a": 3, "c": [4, 5]})) == [
+        {"b": 1, "a": 3, "c": 4},
+        {"b": 1, "a": 3, "c": 5},
+        {"b": 2, "a": 3, "c": 4},
+        {"b": 2, "a": 3, "c": 5},
+    ]
+
+
+def test_benchmarks_of_a_split(raw):
+    """On validation only the one that selects, since the others would cost and show too much."""
+    raw["benchmarks"]["mt_bench"] = None
+    experiment = config.parse(raw)
+    assert experiment.benchmarks_on("validation") == ["toyland"]
+    assert experiment.benchmarks_on("test") == ["toyland", "mt_bench"]
+    assert experiment.options("mt_bench") == {} and experiment.options("toyland") == {"limit": 16}
+
+
+def test_writing_keeps_the_experiment_once(raw, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment = config.parse(raw)
+    path = experiment.write()
+    stamp = path.stat().st_mtime_ns, path.stat().st_ino
+    assert config.parse(raw).write() == path
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == stamp, "it was written again"
+    assert config.read(path) == experiment
+    other = config.parse(edited(raw, "seeds", [5])).write()
+    assert other != path and path.is_file() and other.parent == path.parent
+
+
+def test_a_method_of_the_users_own_folder(raw, tmp_path):
+    source = (config.plugins.METHODS / "dpo.py").read_text()
+    (tmp_path / "mine.py").write_text(source.replace("def dpo(", "def mine("))
+    raw["methods"]["mine"] = {"beta": 0.2}
+    [line] = problems(raw)
+    assert "unknown method 'mine'" in line
+    raw["method_paths"] = [str(tmp_path)]
+    assert config.parse(raw).method("mine").path == tmp_path / "mine.py"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_experiments_that_ship_are_right(path):
+    """Files under config/claims are of another kind."""
+    if "claims" not in path.parts:
+        config.read(path)
+
+
+KEYS = [path for path, value, *_ in MISTAKES if value is not ...]
+junk = st.none() | st.integers(-2, 2) | st.text(max_size=2) | st.just([]) | st.just({"a": [1]})
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.dictionaries(st.sampled_from(KEYS), junk, min_size=1, max_size=3))
+def test_no_value_of_any_kind_is_a_traceback(changes):
+    raw = yaml.safe_load(TEXT)
+    for path, value in sorted(changes.items(), key=lambda item: -item[0].count(".")):
+        raw = edited(raw, path, value)
+    try:
+        config.parse(raw)
+    except ConfigError as error:
+        assert "mistake(s)" in str(error)
