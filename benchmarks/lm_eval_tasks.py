@@ -75,13 +75,12 @@ def score(
         _prepare_ifeval(nltk_data)
     scratch = Path(model.scratch)
     files = toyland_files(tasks, scratch / "data") | (data or {})
-    paths = {
-        name: _configured(
-            name, about[name], files.get(name), (num_fewshot or {}).get(name), scratch
-        )
-        for name in tasks
-    }
+    shots = num_fewshot or {}
     with _offline_if(files.keys() >= set(tasks)):
+        paths = {
+            name: _configured(name, about[name], files.get(name), shots.get(name), scratch)
+            for name in tasks
+        }
         samples = _samples(
             _language_model(model.folder, dtype, batch_size),
             _by_template(about, paths),
