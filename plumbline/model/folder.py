@@ -10,6 +10,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     PreTrainedModel,
@@ -43,13 +44,17 @@ def load_pretrained(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A model of the hub or of a local folder, with the config's chat template where it gives one.
 
-    Code from the hub runs only where the config says `trust_remote_code: true`.
+    Code from the hub runs only where the config says `trust_remote_code: true`. Decoding settings
+    that come with the model (a repetition penalty, say) are dropped: benchmarks say how to decode.
     """
     options = {"revision": choice.revision, "trust_remote_code": choice.trust_remote_code}
     tokenizer = AutoTokenizer.from_pretrained(choice.path, **options)
     tokenizer.chat_template = choice.chat_template or tokenizer.chat_template
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     model = AutoModelForCausalLM.from_pretrained(choice.path, dtype=choice.dtype, **options)
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
     return model, tokenizer
 
 
