@@ -25,7 +25,7 @@ from plumbline.errors import ConfigError
 
 Row = dict[str, Any]
 
-TASKS = Path(__file__).parent / "tasks"
+TASKS = Path(__file__).parent / "lm_eval_tasks"
 TOYLAND = "toyland_"
 TOYLAND_TASKS = ("toyland_arc", "toyland_truthfulqa", "toyland_gpqa", "toyland_ifeval")
 
@@ -135,7 +135,7 @@ def _configured(
         config |= {"dataset_path": "json", "dataset_name": None, "dataset_kwargs": kwargs}
     if shots is not None:
         config["num_fewshot"] = shots
-    path = scratch / "tasks" / f"{name}.yaml"
+    path = scratch / "lm_eval_tasks" / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(config, indent=2))  # JSON is YAML
     return path

@@ -118,6 +118,13 @@ def _whole(read: Callable[[Path | str], Any], path: Path | str) -> Any:
         ) from error
 
 
+def merge_rows(paths: Iterable[Path], target: Path, schema: pa.Schema) -> None:
+    """Write the rows of parquet files of one schema as one file, atomically."""
+    tables = [pq.read_table(path, schema=schema) for path in paths]
+    table = pa.concat_tables([schema.empty_table(), *tables]).replace_schema_metadata(None)
+    write_atomically(target, lambda temporary: pq.write_table(table, temporary))
+
+
 def is_current(path: Path, fingerprint: Mapping[str, Any]) -> bool:
     """Whether `path` exists and was made from exactly `fingerprint`; IntegrityError where torn."""
     if not path.is_file():

@@ -24,8 +24,8 @@ NEEDS = {
     "reference": "completions.reference [B] or [B, N]: log-probability under the frozen reference",
     "mismatched": "singles.mismatched, a Completions: the same prompt with another prompt's "
     "completion (a seeded derangement fixed at data time)",
-    "token_values": "completions.token_policy, .token_mask [B, T] (and .token_reference where "
-    "reference is declared too): per-token log-probabilities",
+    "token_values": "completions.token_policy [B, T] or [B, N, T], per-token log-probabilities, "
+    "zero on padding, and .token_mask, true on the completion's tokens",
 }
 
 

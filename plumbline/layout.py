@@ -192,6 +192,7 @@ class ExperimentFolder:
 
     @property
     def tables(self) -> Path:
+        """A folder of tables for each setting, by its name in the experiment file."""
         return self.folder / "tables"
 
     @property

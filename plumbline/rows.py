@@ -121,3 +121,14 @@ DYNAMICS = pa.schema(
         ("value", pa.float64()),
     ]
 )
+
+#: Dynamics of many runs.
+RUN_DYNAMICS = pa.schema(
+    [
+        ("setting", pa.string()),
+        ("method", pa.string()),
+        ("point", pa.string()),
+        ("seed", pa.int64()),
+        *DYNAMICS,
+    ]
+)

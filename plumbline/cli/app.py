@@ -160,6 +160,19 @@ def report(experiment: ExperimentFile) -> None:
     stage.run(experiment)
 
 
+@app.command()
+def summary(experiment: ExperimentFile) -> None:
+    """Print Table 1 of a finished experiment, and where its page is."""
+    from plumbline import config
+    from plumbline.cli import tables
+    from plumbline.report.terminal import summary as text
+
+    chosen = config.read(experiment)
+    for name, folders in chosen.setting_folders().items():
+        print(text(tables.table(chosen, chosen.settings[name], folders)))
+    print(f"\nThe page: {chosen.folder.report.resolve().as_uri()}")
+
+
 def _each(paths: list[Path], work: Callable[[Path], str]) -> None:
     """Do every path's work and say how it ended."""
     for index, path in enumerate(paths, 1):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -62,6 +63,7 @@ class PreferenceTrainer(Trainer):
         super().__init__(**options)
         self.objective = objective
         self.dynamics = dynamics
+        self.seen: list[dict[str, float]] = []
 
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
@@ -88,7 +90,8 @@ class PreferenceTrainer(Trainer):
             item["gradient"] = gradient[share, : part.shape[1]]
             item["loss"] = losses.sum() / self.dynamics.batch / len(batches)
             start += len(part)
-        batches[-1]["metrics"] = batch_metrics(losses, tokens, whole)
+        for item in batches:
+            item["metrics"] = batch_metrics(losses, tokens, whole)
 
     def compute_loss(self, model: PreTrainedModel, inputs: dict[str, Any], **_: Any) -> Tensor:
         """This micro-batch's part of the mean loss, with that part's gradient."""
@@ -99,7 +102,7 @@ class PreferenceTrainer(Trainer):
             losses, gradient = self._differentiate(tokens, batch)
             inputs["loss"] = losses.sum() / self.dynamics.batch
             inputs["metrics"] = batch_metrics(losses, tokens, batch)
-        self._record(inputs.get("metrics"))
+        self._record(inputs["metrics"])
         surrogate = (gradient * tokens).sum()
         return surrogate + (inputs["loss"] - surrogate).detach()
 
@@ -112,10 +115,17 @@ class PreferenceTrainer(Trainer):
             raise Divergence(self.state.global_step, batch.ids)
         return losses, gradient
 
-    def _record(self, metrics: dict[str, float] | None) -> None:
-        step = self.state.global_step
-        if metrics and step % self.args.logging_steps == 0:
-            self.dynamics.record(step, "train", metrics)
+    def _record(self, metrics: dict[str, float]) -> None:
+        """Log the mean over the micro-batches of a step, once the last of them is in."""
+        self.seen.append(metrics)
+        if len(self.seen) < self.args.gradient_accumulation_steps:
+            return
+        names = {name for metrics in self.seen for name in metrics}
+        found = {name: [item[name] for item in self.seen if name in item] for name in names}
+        if self.state.global_step % self.args.logging_steps == 0:
+            means = {name: fmean(values) for name, values in sorted(found.items())}
+            self.dynamics.record(self.state.global_step, "train", means)
+        self.seen = []
 
     def log(self, logs: dict[str, float], *args: Any, **options: Any) -> None:
         """Keep the Trainer's own gradient norm and learning rate beside the batch's metrics."""

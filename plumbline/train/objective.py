@@ -97,10 +97,10 @@ class Objective:
 
     @torch.no_grad()
     def mismatched(self, model: PreTrainedModel, inputs: Inputs) -> Tensor | None:
-        """Summed log-probabilities of the mismatched completions, [B]; None unless needed."""
+        """Token log-probabilities of the mismatched completions, [B, T]; None unless needed."""
         if "mismatched" not in self.spec.card.needs:
             return None
-        return token_logprobs(model, inputs.mismatched).sum(1)
+        return token_logprobs(model, inputs.mismatched)
 
     def coefficients(
         self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None, examples: int
@@ -124,7 +124,7 @@ class Objective:
     ) -> Pairs | Singles | Lists:
         """The batch type of the method's signature, with the needs it declares and no others."""
         shape = inputs.tokens.shape
-        whole = self._completions(tokens.sum(1).view(shape), inputs.tokens, inputs.references)
+        whole = self._completions(tokens.view(*shape, -1), inputs.tokens, inputs.references)
         if self.spec.feedback == "lists":
             return Lists(whole, inputs.scores)
         first, *rest = (self._column(whole, index) for index in range(shape[1]))
@@ -132,19 +132,26 @@ class Objective:
             return Pairs(first, *rest)
         return Singles(first, inputs.desirable, self._mismatched(inputs, mismatched))
 
-    def _completions(self, policy: Tensor, tokens: Tensor, reference: Tensor) -> Completions:
-        declared = {"reference": reference} if "reference" in self.spec.card.needs else {}
-        return Completions(policy, tokens, declared)
+    def _completions(self, tokens: Tensor, counts: Tensor, reference: Tensor) -> Completions:
+        """A column of responses from its token log-probabilities [..., T]."""
+        mask = torch.arange(tokens.shape[-1], device=tokens.device) < counts[..., None]
+        known = {
+            "reference": {"reference": reference},
+            "token_values": {"token_policy": tokens, "token_mask": mask},
+        }
+        needs = [known[name] for name in self.spec.card.needs if name in known]
+        needed = {name: value for item in needs for name, value in item.items()}
+        return Completions(tokens.sum(-1), counts, needed)
 
     def _column(self, whole: Completions, index: int) -> Completions:
         needed = {name: value[:, index] for name, value in whole.needed.items()}
         return Completions(whole.policy[:, index], whole.tokens[:, index], needed)
 
-    def _mismatched(self, inputs: Inputs, policy: Tensor | None) -> Completions | None:
-        if policy is None:
+    def _mismatched(self, inputs: Inputs, tokens: Tensor | None) -> Completions | None:
+        if tokens is None:
             return None
         lengths = inputs.mismatched.lengths
-        return self._completions(policy, lengths, inputs.mismatched_references)
+        return self._completions(tokens, lengths, inputs.mismatched_references)
 
 
 def batch_metrics(losses: Tensor, tokens: Tensor, inputs: Inputs) -> dict[str, float]:

@@ -1,0 +1,46 @@
+# `make demo` runs the main job, `make test` the tests. Each sets up .venv; a second time is free.
+PYTHON ?= python3
+CORES ?= 2
+# TORCH=gpu installs torch's default build, with CUDA, instead of the CPU one.
+TORCH ?= cpu
+
+BIN := .venv/bin
+READY := .venv/.ready-$(TORCH)
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/snakemake --cores $(CORES)
+
+# On Linux the CPU build is a version of its own, found on torch's own index or in PIP_FIND_LINKS:
+# where neither has it, set-up stops instead of fetching gigabytes of CUDA.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
+LOCAL_cpu_Linux := +cpu
+TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
+
+.PHONY: demo test check lock setup
+
+demo: setup
+	@$(SNAKEMAKE)
+	@$(BIN)/plumbline summary config/quickstart.yaml
+
+test: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow"
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(SNAKEMAKE) --lint
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps --retries 1 --extra-index-url $(TORCH_INDEX) '$(TORCH_BUILD)'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@rm -f .venv/.ready-* && touch $@
+
+# Resolve every dependency anew and pin what came out.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --no-deps --retries 1 --extra-index-url $(TORCH_INDEX) '$(TORCH_BUILD)'
+	.venv-lock/bin/python -m pip install --quiet --editable '.[test,slurm]'
+	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//; s/ @ .*//' > constraints.txt
+	rm -rf .venv-lock

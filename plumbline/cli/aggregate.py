@@ -1,0 +1,77 @@
+"""Stage aggregate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from plumbline import config
+from plumbline.aggregate import validation_grid
+from plumbline.artifacts import merge_rows, read_rows, write_rows, write_text
+from plumbline.cli import tables
+from plumbline.config import Column as Choice
+from plumbline.config import Experiment
+from plumbline.layout import Evaluation, Run, SettingFolder, selected
+from plumbline.report.tables import table_files
+from plumbline.rows import ITEM, RESULT, RUN_DYNAMICS
+
+
+def run(experiment: Path) -> None:
+    """Collect what the experiment's runs left, and write the tables of each setting."""
+    chosen = config.read(experiment)
+    found = list(evaluations(chosen))
+    folder = chosen.folder
+    merge_rows([item.rows(name) for item, name in found], folder.rows, RESULT)
+    merge_rows([item.items(name) for item, name in found], folder.items, ITEM)
+    write_rows(folder.dynamics, dynamics(chosen), RUN_DYNAMICS)
+    for name, folders in chosen.setting_folders().items():
+        for file, text in files(chosen, name, folders).items():
+            write_text(folder.tables / name / file, text)
+
+
+def evaluations(experiment: Experiment) -> Iterator[tuple[Evaluation, str]]:
+    """Every evaluated model with every benchmark of its split, validation first."""
+    for folders in experiment.setting_folders().values():
+        for method in experiment.methods:
+            for run in experiment.runs(folders, method):
+                for name in experiment.benchmarks_on("validation"):
+                    yield run.evaluation(), name
+        for method in experiment.methods:
+            for seed in experiment.seeds_of(method):
+                where = selected(folders, experiment.experiment, method, seed)
+                for name in experiment.benchmarks_on("test"):
+                    yield where, name
+
+
+def dynamics(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """The training logs of all runs that have one, with the scores of their probes."""
+    for folders in experiment.setting_folders().values():
+        for method in experiment.methods:
+            for run in experiment.runs(folders, method):
+                yield from run_dynamics(experiment, run)
+
+
+def run_dynamics(experiment: Experiment, run: Run) -> Iterator[dict[str, Any]]:
+    """One run's log, if training left one."""
+    who = {"setting": run.setting, "method": run.method, "point": run.point, "seed": run.seed}
+    probed = experiment.setting_at(run.setting).align.probe_benchmark
+    files = [run.dynamics, *([run.probe_rows(probed)] if probed else [])]
+    for path in files:
+        if path.is_file():
+            yield from (who | row for row in read_rows(path))
+
+
+def files(experiment: Experiment, name: str, folders: SettingFolder) -> dict[str, str]:
+    """File name -> text of a setting's tables."""
+    rows = tables.rows_of(experiment, folders)
+    select = Choice(**experiment.select.model_dump())
+    grid = validation_grid(
+        rows,
+        tables.column(experiment, select),
+        selected=tables.selected_points(experiment, folders),
+        methods=list(experiment.methods),
+        titles=tables.titles(experiment),
+    )
+    table = tables.table(experiment, experiment.settings[name], folders)
+    return table_files(table, grid, rows)

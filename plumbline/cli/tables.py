@@ -1,0 +1,91 @@
+"""What the stages aggregate and report ask of an experiment: rows, columns and facts."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from plumbline.aggregate import Column, RankRule, TableOne, table_one
+from plumbline.artifacts import read_json, read_rows
+from plumbline.config import Column as Choice
+from plumbline.config import Experiment, ScratchModel, Setting
+from plumbline.layout import SettingFolder
+from plumbline.plugins import SFT
+
+Row = dict[str, Any]
+#: Packages whose version can change a number.
+VERSIONS = ("torch", "transformers", "lm-eval", "alpaca-eval", "fschat")
+
+
+def column(experiment: Experiment, choice: Choice) -> Column:
+    """A column of the experiment file, under its benchmark's title."""
+    group = experiment.benchmark(choice.benchmark).card.title
+    return Column(choice.benchmark, choice.metric, choice.title, group, choice.digits)
+
+
+def rank_rule(experiment: Experiment) -> RankRule:
+    """The experiment's way of ranking."""
+    rank = experiment.report.rank
+    rows = tuple(rank.rows) if isinstance(rank.rows, list) else rank.rows
+    return RankRule(rows, rank.ties, rank.unranked)
+
+
+def titles(experiment: Experiment) -> dict[str, str]:
+    """How each method is printed."""
+    named = [name for name in experiment.methods if name != SFT]
+    return {SFT: "SFT"} | {name: experiment.method(name).card.title for name in named}
+
+
+def rows_of(experiment: Experiment, folders: SettingFolder) -> list[Row]:
+    """The experiment's result rows of one setting."""
+    rows = read_rows(experiment.folder.rows)
+    return [row for row in rows if row["setting"] == folders.name]
+
+
+def table(experiment: Experiment, setting: Setting, folders: SettingFolder) -> TableOne:
+    """Table 1 of one setting."""
+    return table_one(
+        rows_of(experiment, folders),
+        [column(experiment, choice) for choice in experiment.report.columns],
+        rank_rule(experiment),
+        methods=list(experiment.methods),
+        titles=titles(experiment),
+        facts=facts(experiment, setting, folders),
+    )
+
+
+def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> dict[str, str]:
+    """What made the numbers, in words."""
+    select = experiment.select
+    return {
+        "Data": data_words(setting, folders),
+        "Model": model_words(setting),
+        "Selection": f"best mean {select.benchmark} {select.metric} on validation, per method, "
+        f"of at most {experiment.grid_points} points",
+        "Alignment seeds": ", ".join(map(str, experiment.seeds)),
+        "Versions": ", ".join(f"{name} {version(name)}" for name in ("plumbline", *VERSIONS)),
+    }
+
+
+def data_words(setting: Setting, folders: SettingFolder) -> str:
+    """The data source and how many rows each split has."""
+    splits = read_json(folders.data_record)["splits"]
+    counts = ", ".join(f"{item['rows']} {split}" for split, item in splits.items())
+    return f"{setting.data.source}, seed {setting.data.seed} ({counts})"
+
+
+def model_words(setting: Setting) -> str:
+    """The model, by path or by size."""
+    model = setting.model
+    if not isinstance(model, ScratchModel):
+        return f"{model.path} at {model.revision}"
+    return (
+        f"GPT-NeoX from scratch, {model.layers} layers of {model.hidden_size}, "
+        f"{model.tokenizer} tokenizer"
+    )
+
+
+def selected_points(experiment: Experiment, folders: SettingFolder) -> dict[str, str]:
+    """Each method's selected point; "" where none could be selected."""
+    files = {name: folders.selection(experiment.experiment, name) for name in experiment.methods}
+    return {name: read_json(path)["point"] or "" for name, path in files.items()}

@@ -1,1 +1,0 @@
-from plumbline.splits import normalise, split_of  # noqa: F401
