@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def _whole(read: Callable[[Path | str], Any], path: Path | str) -> Any:
 
 def merge_rows(paths: Iterable[Path], target: Path, schema: pa.Schema) -> None:
     """Write the rows of parquet files of one schema as one file, atomically."""
-    tables = [pq.read_table(path, schema=schema) for path in paths]
+    tables = [_whole(partial(pq.read_table, schema=schema), path) for path in paths]
     table = pa.concat_tables([schema.empty_table(), *tables]).replace_schema_metadata(None)
     write_atomically(target, lambda temporary: pq.write_table(table, temporary))
 

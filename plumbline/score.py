@@ -16,7 +16,7 @@ from plumbline.contracts import Judge, Metric, Model, Responses
 from plumbline.errors import MethodError
 from plumbline.layout import Run, SettingFolder
 from plumbline.plugins import BenchmarkSpec, load_benchmark
-from plumbline.rows import ITEM, RESULT
+from plumbline.rows import DYNAMICS, ITEM, RESULT
 from plumbline.targets import Target
 
 Row = dict[str, Any]
@@ -110,13 +110,14 @@ def _items(
 def summarise(module: ModuleType, spec: BenchmarkSpec, items: list[Row]) -> list[Row]:
     """One result row per declared metric, by the benchmark's own `summarise` or by the mean.
 
-    A declared metric that does not come out is null with status not_run.
+    A declared metric that does not come out is null with status not_run; MethodError for one that
+    comes out undeclared.
     """
-    found = module.summarise(items) if hasattr(module, "summarise") else means(items)
+    found = getattr(module, "summarise", means)(items)
     rows = {row["metric"]: row for row in found}
     undeclared = rows.keys() - {metric.name for metric in spec.card.metrics}
-    if hasattr(module, "summarise") and undeclared:
-        raise MethodError(f"{spec.path}: summarise gave undeclared metrics {sorted(undeclared)}")
+    if undeclared:
+        raise MethodError(f"{spec.path} gave undeclared metrics {sorted(undeclared)}")
     return [_result(metric, rows.get(metric.name), items) for metric in spec.card.metrics]
 
 
@@ -159,10 +160,7 @@ def _empty(metric: Metric, status: str, reason: str) -> Row:
 
 
 def score_probes(experiment: Experiment, name: str, run: Run, judge: Judge | None) -> None:
-    """Score the answers that a run gave while it trained; one result row per step and metric.
-
-    The step stands in `point` of the rows' place: they are dynamics, kept beside the run.
-    """
+    """Score the answers that a run gave while it trained: dynamics, one row per step and metric."""
     spec = experiment.benchmark(name)
     record = read_json(run.record)
     made_from = fingerprint(experiment, spec, record["model"], judge)
@@ -182,6 +180,4 @@ def score_probes(experiment: Experiment, name: str, run: Run, judge: Judge | Non
         )
         if found["value"] is not None
     ]
-    from plumbline.rows import DYNAMICS
-
     write_rows(run.probe_rows(name), rows, DYNAMICS, made_from)

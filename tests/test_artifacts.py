@@ -184,6 +184,19 @@ def test_asking_whether_a_torn_file_is_current_is_an_integrity_error(tmp_path):
         artifacts.is_current(path, {"a": 1})
 
 
+def test_merged_files_are_their_rows_one_after_another(tmp_path):
+    paths = [tmp_path / "a.parquet", tmp_path / "none.parquet", tmp_path / "b.parquet"]
+    for path, rows in zip(paths, [ROWS, [], ROWS[:1]], strict=True):
+        artifacts.write_rows(path, rows, SCHEMA, {"made": path.name})
+    artifacts.merge_rows(paths, tmp_path / "all.parquet", SCHEMA)
+    assert artifacts.read_rows(tmp_path / "all.parquet") == [*ROWS, ROWS[0]]
+    artifacts.merge_rows([], tmp_path / "all.parquet", SCHEMA)
+    assert artifacts.read_rows(tmp_path / "all.parquet") == []
+    torn(paths[2], "start")
+    with pytest.raises(IntegrityError, match="b.parquet"):
+        artifacts.merge_rows(paths, tmp_path / "all.parquet", SCHEMA)
+
+
 @pytest.mark.parametrize("cut", [0, 5, 12])
 def test_torn_json_is_an_integrity_error(tmp_path, cut):
     """12 bytes end inside the two bytes of a letter."""

@@ -34,9 +34,12 @@ grid_points: 2
 seeds: [0, 1]
 benchmarks:
   toyland: {limit: 16}
-select: {benchmark: toyland, metric: win_rate}
+select: {benchmark: toyland, metric: win_rate, title: Wins}
 judge: {name: toyland-gold}
-report: {title: Trial}
+report:
+  title: Trial
+  columns: [{benchmark: toyland, metric: win_rate, title: Wins}]
+  length: {benchmark: toyland, metric: length, title: Words}
 """
 Raw = dict[str, Any]
 FILES = sorted((Path(config.__file__).parent.parent / "config").rglob("*.yaml"))

@@ -1,0 +1,142 @@
+"""Answers turn by turn: a follow-up is asked after the model's own answer, in the order given."""
+
+import pytest
+import torch
+
+from plumbline import generate as stage
+from plumbline.config import ScratchModel
+from plumbline.generate import answer
+from plumbline.model.folder import scratch_model
+from plumbline.model.sampling import Answer
+from plumbline.model.tokenizer import prompt_ids, word_tokenizer
+from plumbline.rows import RESPONSE
+from plumbline.toyland.world import VOCABULARY
+
+torch.set_num_threads(1)
+WORDS = VOCABULARY[20:40]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return word_tokenizer(VOCABULARY)
+
+
+@pytest.fixture
+def model(tokenizer):
+    """A random GPT-NeoX in float64 with 64 positions."""
+    choice = {"hidden_size": 16, "layers": 1, "heads": 2, "max_positions": 64}
+    made = scratch_model(
+        ScratchModel(architecture="gpt_neox", tokenizer="toyland", **choice), tokenizer
+    ).double()
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(3))
+    return made
+
+
+def row(name: str, text: str, *follow_ups: str, temperature: float = 1.0, limit: int = 6) -> dict:
+    return {
+        "id": name,
+        "prompt": [{"role": "user", "content": text}],
+        "follow_ups": list(follow_ups),
+        "temperature": temperature,
+        "max_new_tokens": limit,
+        "payload": "{}",
+    }
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Records what the sampler is asked; it answers with the prompt's number of tokens."""
+    calls = []
+
+    def record(model, prompts, keys, **options):
+        calls.append({"prompts": prompts, "keys": keys, **options})
+        return [Answer([20 + len(prompt)], True) for prompt in prompts]
+
+    monkeypatch.setattr(stage, "generate", record)
+    return calls
+
+
+def test_the_second_turn_carries_the_models_own_first_answer(model, tokenizer, asked):
+    one, two = WORDS[:2]
+    [found] = answer(model, tokenizer, [row("q", one, two)], seed=0)
+    # <user> w <bot> is 3 tokens, so the first answer is word 23; then 4 more tokens and 3 again.
+    first = VOCABULARY[23]
+    turns = [("user", one), ("assistant", first), ("user", two)]
+    second = [{"role": role, "content": text} for role, text in turns]
+    assert asked[0]["prompts"] == [prompt_ids(tokenizer, second[:1])]
+    assert asked[1]["prompts"] == [prompt_ids(tokenizer, second)]
+    assert found["answers"] == [first, VOCABULARY[20 + len(asked[1]["prompts"][0])]]
+    assert found["finished"] == [True, True] and found["tokens"] == [1, 1]
+    assert found["prompt"] == second[:1], "the row's own prompt is left alone"
+
+
+def test_turns_have_noise_of_their_own(model, tokenizer, asked):
+    answer(model, tokenizer, [row("q", WORDS[0], WORDS[1], WORDS[2])], seed=9)
+    assert [call["keys"] for call in asked] == [["q/0"], ["q/1"], ["q/2"]]
+    assert {call["seed"] for call in asked} == {9}
+
+
+def test_prompts_that_are_decoded_differently_are_asked_apart(model, tokenizer, asked):
+    rows = [
+        row("a", WORDS[0]),
+        row("b", WORDS[1], temperature=0.0),
+        row("c", WORDS[2]),
+        row("d", WORDS[3], limit=3),
+        row("e", WORDS[4], WORDS[5]),
+    ]
+    found = answer(model, tokenizer, rows, seed=0)
+    assert [item["id"] for item in found] == ["a", "b", "c", "d", "e"]
+    kinds = {
+        key: (call["temperature"], call["max_new_tokens"]) for call in asked for key in call["keys"]
+    }
+    assert kinds == {
+        "a/0": (1.0, 6),
+        "b/0": (0.0, 6),
+        "c/0": (1.0, 6),
+        "d/0": (1.0, 3),
+        "e/0": (1.0, 6),
+        "e/1": (1.0, 6),
+    }
+
+
+def test_a_long_prompt_is_cut_at_its_start(model, tokenizer, asked):
+    """64 positions and 6 new tokens leave 58."""
+    text = " ".join(WORDS * 5)
+    answer(model, tokenizer, [row("q", text)], seed=0)
+    whole = prompt_ids(tokenizer, [{"role": "user", "content": text}])
+    assert len(whole) > 58 and asked[0]["prompts"] == [whole[-58:]]
+
+
+def test_order_and_company_change_no_answer(model, tokenizer):
+    rows = [row(f"q{index}", word, WORDS[index + 1]) for index, word in enumerate(WORDS[:6])]
+    found = answer(model, tokenizer, rows, seed=0)
+    assert answer(model, tokenizer, rows[::-1], seed=0) == found[::-1]
+    assert answer(model, tokenizer, rows[2:3], seed=0) == found[2:3]
+    assert len({tuple(item["answers"]) for item in found}) == 6
+    assert answer(model, tokenizer, rows, seed=1) != found
+
+
+def test_rows_fit_the_schema_and_empty_answers_are_kept(model, tokenizer, monkeypatch):
+    monkeypatch.setattr(stage, "generate", lambda *_, **__: [Answer([], True)])
+    [found] = answer(model, tokenizer, [row("q", WORDS[0])], seed=0)
+    assert found["answers"] == [""] and found["tokens"] == [0] and found["finished"] == [True]
+    assert set(found) <= set(RESPONSE.names)
+
+
+def test_special_words_are_no_part_of_an_answer(model, tokenizer, monkeypatch):
+    """A model may say <user>; the text that is judged and carried on does not."""
+    monkeypatch.setattr(stage, "generate", lambda *_, **__: [Answer([2, 25, 3], False)])
+    [found] = answer(model, tokenizer, [row("q", WORDS[0])], seed=0)
+    assert found["answers"] == [VOCABULARY[25]] and found["tokens"] == [3]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_models_mode_is_left_as_it_was(model, tokenizer, training):
+    model.train(training)
+    answer(model, tokenizer, [row("q", WORDS[0])], seed=0)
+    assert model.training is training
+
+
+def test_nothing_asked_is_nothing_answered(model, tokenizer):
+    assert answer(model, tokenizer, [], seed=0) == []

@@ -1,0 +1,77 @@
+"""Which models a job works on, and where their answers and scores lie."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plumbline import config
+from plumbline.artifacts import write_json
+from plumbline.errors import IntegrityError
+from plumbline.layout import SettingFolder
+from plumbline.targets import targets
+
+
+@pytest.fixture
+def experiment(repository, tmp_path, monkeypatch):
+    """config/test.yaml with two seeds, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    raw = yaml.safe_load((repository / "config" / "test.yaml").read_text())
+    return config.parse(raw | {"seeds": [0, 5]})
+
+
+@pytest.fixture
+def folders(experiment) -> SettingFolder:
+    return experiment.setting_folders()["small"]
+
+
+def choose(experiment, folders, method: str, point: str | None) -> Path:
+    path = folders.selection(experiment.experiment, method)
+    write_json(path, {"setting": folders.name, "method": method, "point": point})
+    return path
+
+
+def test_on_validation_every_run_stands_for_itself(experiment, folders):
+    runs = [folders.run("dpo", "beta=0.1", 0), folders.run("dpo", "beta=0.3", 5)]
+    found = list(targets(experiment, "validation", [run.record for run in runs]))
+    assert [item.run for item in found] == runs
+    assert [item.evaluation for item in found] == [run.evaluation() for run in runs]
+    assert [(item.method, item.seed, item.name) for item in found] == [
+        ("dpo", 0, "dpo-seed0"),
+        ("dpo", 5, "dpo-seed5"),
+    ]
+
+
+def test_on_test_a_selection_stands_for_its_point_at_every_seed(experiment, folders):
+    """Answers are kept under the selection, since the DAG is drawn before the point is known."""
+    found = list(targets(experiment, "test", [choose(experiment, folders, "dpo", "beta=0.3")]))
+    assert [item.run for item in found] == [folders.run("dpo", "beta=0.3", seed) for seed in (0, 5)]
+    assert [str(item.evaluation.folder) for item in found] == [
+        f"results/{folders.name}/selection/test/dpo/seed={seed}" for seed in (0, 5)
+    ]
+    assert all(item.evaluation.split == "test" for item in found)
+
+
+def test_sft_is_one_model_whatever_the_seeds(experiment, folders):
+    [found] = targets(experiment, "test", [choose(experiment, folders, "sft", "default")])
+    assert found.model_folder == folders.sft.model and found.seed == 0
+
+
+def test_the_weights_lie_with_the_run(experiment, folders):
+    run = folders.run("dpo", "beta=0.1", 0)
+    [found] = targets(experiment, "validation", [run.record])
+    assert found.model_folder == run.model
+    write_json(run.record, {"status": "ok", "model": "abc"})
+    assert found.record == {"status": "ok", "model": "abc"}
+
+
+def test_no_selected_point_is_a_divergence_for_every_seed(experiment, folders):
+    found = list(targets(experiment, "test", [choose(experiment, folders, "dpo", None)]))
+    assert [item.seed for item in found] == [0, 5]
+    assert all(item.run is None for item in found)
+    assert all(item.record == {"status": "diverged", "model": None} for item in found)
+
+
+def test_a_path_that_is_no_record_is_refused(experiment):
+    with pytest.raises(IntegrityError, match="somewhere.json"):
+        list(targets(experiment, "validation", [Path("somewhere.json")]))
