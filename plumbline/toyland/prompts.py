@@ -96,10 +96,14 @@ def draw_conversation(world: WorldSpec, generator: random.Random) -> tuple[list[
 def conversations(
     world: WorldSpec, split: str, generator: random.Random
 ) -> Iterator[tuple[list[Message], Task]]:
-    """Endless conversations whose prompts belong to ``split``; prompts may repeat."""
+    """Endless conversations that open with a question of ``split``; prompts may repeat.
+
+    The opening decides for later turns too: else a held-out question could open, correctly
+    answered, a conversation that is trained on.
+    """
     while True:
         messages, task = draw_conversation(world, generator)
-        if split_of(messages) == split:
+        if split_of(messages[:1]) == split:
             yield messages, task
 
 

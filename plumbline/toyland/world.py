@@ -29,8 +29,10 @@ __all__ = [
     "Message",
     "Task",
     "chat_text",
+    "follow_up",
     "parse",
     "question",
+    "subject_text",
     "user_turns",
 ]
 

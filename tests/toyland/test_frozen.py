@@ -65,11 +65,11 @@ CONTENTS = {
 }
 DIGESTS = {
     "vocabulary": "71708c7bc6b89886",
-    "pretrain": "d6916602c74242d5",
-    "demonstrations": "fc3e4f31f5a34547",
-    "train": "354dcecb26f4a766",
-    "validation": "4ad9bbfd39087c86",
-    "test": "caa2bea4e844c0f6",
+    "pretrain": "64de0589e6d8a66f",
+    "demonstrations": "b56ca06c7b00cb10",
+    "train": "663641316f5bd83f",
+    "validation": "29250c92492b435e",
+    "test": "85bb7352fb0b6220",
     "alpaca_reference": "2f591215802b7d96",
     "mt_bench_questions": "15c195c4b39f6f64",
     "mt_bench_references": "4fdff5c856ad95ce",
