@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plumbline.errors import DataError, JudgeError
-from plumbline.judge.reading import Comparison, Grading, read
+from plumbline.judge.reading import Choice, Comparison, Grading, read
 from plumbline.judge.wire import Answer, Message
 from plumbline.toyland import gold
 
@@ -21,7 +21,7 @@ class GoldJudge:
         """See `wire.Answerer.answer`."""
         asked = read(messages)
         try:
-            return _compare(asked) if isinstance(asked, Comparison) else _grade(asked)
+            return ANSWERS[type(asked)](asked)
         except DataError as error:
             raise JudgeError(f"{self.name} judges Toyland's prompts only: {error}") from error
 
@@ -36,3 +36,15 @@ def _compare(asked: Comparison) -> Answer:
 def _grade(asked: Grading) -> Answer:
     verdict = gold.judge(asked.turns, asked.answers[-1])
     return Answer(f"Gold reward {verdict.reward:.2f}. Rating: [[{gold.rating(verdict)}]]")
+
+
+def _choose(asked: Choice) -> Answer:
+    first = gold.judge(asked.turns, asked.first).reward
+    second = gold.judge(asked.turns, asked.second).reward
+    return Answer(
+        f"Comparison: A has gold reward {first:.2f} and B has {second:.2f}.\n"
+        f"Better response: {asked.better(first, second)}"
+    )
+
+
+ANSWERS = {Comparison: _compare, Grading: _grade, Choice: _choose}

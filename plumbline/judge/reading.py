@@ -1,20 +1,23 @@
 """Reading an evaluator's prompt: what is being judged, from the text alone.
 
-Two families are understood: AlpacaEval's weighted comparison of the outputs "m" and "M", and
-MT-Bench's single grading, with one turn or two, with or without reference answers. A prompt is
-read by its section markers. Each has to occur exactly as often as its template says: an answer
-that contains one is refused rather than misread.
+Three families are understood: AlpacaEval's weighted comparison of the outputs "m" and "M",
+MT-Bench's single grading, with one turn or two, with or without reference answers, and the choice
+between responses A and B to a conversation. A prompt is read by its section markers. Each has to
+occur exactly as often as its template says: an answer that contains one is refused rather than
+misread.
 
 Sources: alpaca_eval 0.6.6, evaluators_configs/alpaca_eval_clf_gpt4_turbo/alpaca_eval_clf.txt;
 FastChat 0e6d3e4, fastchat/llm_judge/data/judge_prompts.jsonl (single-v1, single-math-v1 and their
-multi-turn forms).
+multi-turn forms); the last is our own, from benchmarks/hh_win_rate.py.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from plumbline.artifacts import digest
 from plumbline.errors import JudgeError
 from plumbline.judge.wire import Message
 
@@ -48,6 +51,13 @@ TWO_TURNS_WITH_REFERENCES = (
     "\n\n<|The End of Reference Answer|>",
     *TWO_TURNS,
 )
+CHOICE = (
+    "[Conversation]\n",
+    "\n[End of Conversation]\n\n[Response A]\n",
+    "\n[End of Response A]\n\n[Response B]\n",
+    "\n[End of Response B]",
+)
+SPEAKER = re.compile(r"(?:^|\n\n)(Human|Assistant): ")
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,28 @@ class Grading:
     references: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which of the responses "A" and "B" is better. turns: the user's, in conversation order."""
+
+    turns: tuple[str, ...]
+    first: str
+    second: str
+
+    def better(self, first: float, second: float) -> str:
+        """The name of the response with the larger score. Responses of equal score are told apart
+        by their text's hash, not by their place: swapping them always swaps the verdict."""
+        return "A" if (first, digest(self.first)) >= (second, digest(self.second)) else "B"
+
+
+def user_turns(conversation: str) -> tuple[str, ...]:
+    """What the human says in a conversation of `Human: ` and `Assistant: ` turns."""
+    _, *parts = SPEAKER.split(conversation)
+    speakers, texts = parts[::2], parts[1::2]
+    pairs = zip(speakers, texts, strict=True)
+    return tuple(text for speaker, text in pairs if speaker == "Human")
+
+
 # The pieces between each form's markers, and what they mean. Forms with references come first,
 # since their markers include those of the forms without.
 FORMS = {
@@ -80,10 +112,11 @@ FORMS = {
         tuple(turns[::2]), tuple(turns[1::2]), (reference_1, reference_2)
     ),
     TWO_TURNS: lambda *turns: Grading(turns[::2], turns[1::2]),
+    CHOICE: lambda conversation, *responses: Choice(user_turns(conversation), *responses),
 }
 
 
-def read(messages: Sequence[Message]) -> Comparison | Grading:
+def read(messages: Sequence[Message]) -> Comparison | Grading | Choice:
     """What a judge's prompt, the last of `messages`, asks; JudgeError where it is of no known form
     or one of its texts contains a section marker."""
     text = messages[-1]["content"]
@@ -91,8 +124,9 @@ def read(messages: Sequence[Message]) -> Comparison | Grading:
     pieces = between(text, form) if form else None
     if pieces is None:
         raise JudgeError(
-            "the prompt is neither AlpacaEval's comparison of 'm' and 'M' nor MT-Bench's single "
-            "grading, or one of its texts contains a section marker"
+            "the prompt is neither AlpacaEval's comparison of 'm' and 'M', nor MT-Bench's single "
+            "grading, nor a choice between responses A and B, or one of its texts contains a "
+            "section marker"
         )
     return FORMS[form](*pieces)
 

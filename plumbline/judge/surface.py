@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from plumbline.judge.reading import Comparison, read
+from plumbline.judge.reading import Choice, Comparison, Grading, read
 from plumbline.judge.wire import Answer, Message
 
 STAMP = "plumbing, not a measurement"
@@ -33,11 +33,7 @@ class SurfaceJudge:
     def answer(self, messages: Sequence[Message]) -> Answer:
         """See `wire.Answerer.answer`."""
         asked = read(messages)
-        if isinstance(asked, Comparison):
-            return _compare(asked)
-        reference = asked.references[-1] if asked.references else None
-        score = surface_score(asked.turns[-1], asked.answers[-1], reference)
-        return Answer(f"Surface score {score:.3f} ({STAMP}). Rating: [[{round(1 + 9 * score)}]]")
+        return ANSWERS[type(asked)](asked)
 
 
 def _compare(asked: Comparison) -> Answer:
@@ -45,6 +41,24 @@ def _compare(asked: Comparison) -> Answer:
     second = surface_score(asked.instruction, asked.second)
     probabilities = {"m": _win(first - second), "M": _win(second - first)}
     return Answer("m" if first >= second else "M", probabilities)
+
+
+def _grade(asked: Grading) -> Answer:
+    reference = asked.references[-1] if asked.references else None
+    score = surface_score(asked.turns[-1], asked.answers[-1], reference)
+    return Answer(f"Surface score {score:.3f} ({STAMP}). Rating: [[{round(1 + 9 * score)}]]")
+
+
+def _choose(asked: Choice) -> Answer:
+    question = asked.turns[-1] if asked.turns else ""
+    first, second = surface_score(question, asked.first), surface_score(question, asked.second)
+    return Answer(
+        f"Comparison: A has surface score {first:.3f} and B has {second:.3f} ({STAMP}).\n"
+        f"Better response: {asked.better(first, second)}"
+    )
+
+
+ANSWERS = {Comparison: _compare, Grading: _grade, Choice: _choose}
 
 
 def _win(difference: float) -> float:

@@ -4,6 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.plugins import benchmark_spec, load_benchmark
+
+
+@pytest.fixture(scope="session")
+def choice():
+    """Messages that ask which of responses A and B is better, as hh_win_rate writes them."""
+    template = load_benchmark(benchmark_spec("hh_win_rate")).PROMPT
+
+    def messages(conversation: str, first: str, second: str) -> list[dict[str, str]]:
+        text = template.format(conversation=conversation, first=first, second=second)
+        return [{"role": "user", "content": text}]
+
+    return messages
+
 
 @pytest.fixture(scope="session")
 def comparison_template() -> str:

@@ -37,6 +37,18 @@ def test_swapping_the_outputs_swaps_the_verdict_exactly(rows, comparison):
         assert math.isclose(sum(straight.probabilities.values()), 1.0)
 
 
+def test_chooses_the_response_of_higher_reward_wherever_it_stands(rows, choice):
+    for row, other in zip(rows, rows[1:], strict=False):
+        conversation = f"Human: {row['instruction']}"
+        right, wrong = row["output"], other["output"]
+        verdicts = [gold.judge([row["instruction"]], text).reward for text in (right, wrong)]
+        if verdicts[0] > verdicts[1]:
+            straight = GoldJudge().answer(choice(conversation, right, wrong)).text
+            swapped = GoldJudge().answer(choice(conversation, wrong, right)).text
+            assert straight.endswith("\nBetter response: A")
+            assert swapped.endswith("\nBetter response: B")
+
+
 def test_rates_right_answers_ten_and_silence_lower():
     question = mt_bench_questions()[0]["turns"][0]
     right = GRADING.format(question=question, answer=reference_turns([question])[0])

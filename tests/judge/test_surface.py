@@ -30,6 +30,16 @@ def test_swapping_the_outputs_swaps_the_verdict_exactly(comparison):
     assert straight.text != swapped.text
 
 
+def test_chooses_the_better_scored_response_wherever_it_stands(choice):
+    # The question's words, covered by "An apple is a fruit" and not by "No", decide.
+    texts = "An apple is a fruit", "No"
+    conversation = "Human: hi\n\nAssistant: hello\n\nHuman: Name a fruit"
+    straight = SurfaceJudge().answer(choice(conversation, *texts)).text
+    swapped = SurfaceJudge().answer(choice(conversation, *reversed(texts))).text
+    assert straight.endswith("Better response: A") and swapped.endswith("Better response: B")
+    assert STAMP in straight and straight.startswith("Comparison: ")
+
+
 def test_every_answer_carries_the_stamp():
     prompt = (
         "[Question]\nq\n\n[The Start of Assistant's Answer]\na\n[The End of Assistant's Answer]"
