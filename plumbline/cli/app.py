@@ -19,12 +19,23 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Plumbline: preference optimization, benchmarked and reproducible.",
+    help="Plumbline benchmarks preference optimization. Snakemake calls these commands, one a "
+    "stage, in the order below; `snakemake --cores 2` runs them all.",
 )
 
 ExperimentFile = Annotated[Path, typer.Argument(help="experiment file, YAML or JSON")]
 SettingName = Annotated[str, typer.Argument(help="name of the setting's folder under results/")]
-Threads = Annotated[int, typer.Option(help="torch threads; they can change the last bits")]
+Feedback = Annotated[str, typer.Argument(help="pairs, singles or lists")]
+Method = Annotated[str, typer.Argument(help="name of a method in the experiment file")]
+Split = Annotated[str, typer.Argument(help="validation or test")]
+Records = Annotated[list[Path], typer.Argument(help="the run.json that each run is to leave")]
+Targets = Annotated[
+    list[Path],
+    typer.Argument(help="which models: on validation run.json files, on test selection files"),
+]
+Threads = Annotated[
+    int, typer.Option(help="torch threads; another number can change the last bits of a result")
+]
 
 
 def main() -> None:
@@ -60,7 +71,7 @@ def _torch(threads: int) -> None:
 
 @app.command()
 def data(experiment: ExperimentFile, setting: SettingName) -> None:
-    """Write a setting's splits."""
+    """Write a setting's data, one file a split."""
     from plumbline.cli import data as stage
 
     stage.run(experiment, setting)
@@ -68,7 +79,7 @@ def data(experiment: ExperimentFile, setting: SettingName) -> None:
 
 @app.command()
 def pretrain(experiment: ExperimentFile, setting: SettingName, threads: Threads = 1) -> None:
-    """Make the base model."""
+    """Make the base model, or fetch the one that the setting names."""
     from plumbline import config
     from plumbline.layout import SettingFolder
     from plumbline.train import base
@@ -79,7 +90,7 @@ def pretrain(experiment: ExperimentFile, setting: SettingName, threads: Threads 
 
 @app.command()
 def sft(experiment: ExperimentFile, setting: SettingName, threads: Threads = 1) -> None:
-    """Fine-tune the base model."""
+    """Fine-tune the base model on demonstrations or chosen completions."""
     from plumbline import config
     from plumbline.layout import SettingFolder
     from plumbline.train import base
@@ -90,9 +101,9 @@ def sft(experiment: ExperimentFile, setting: SettingName, threads: Threads = 1) 
 
 @app.command()
 def reference(
-    experiment: ExperimentFile, setting: SettingName, feedback: str, threads: Threads = 1
+    experiment: ExperimentFile, setting: SettingName, feedback: Feedback, threads: Threads = 1
 ) -> None:
-    """Compute the SFT model's log-probabilities of one feedback's training rows."""
+    """Compute the SFT model's log-probabilities of the training rows."""
     from plumbline import config
     from plumbline.layout import SettingFolder
     from plumbline.train import reference as stage
@@ -102,8 +113,8 @@ def reference(
 
 
 @app.command()
-def align(experiment: ExperimentFile, records: list[Path], threads: Threads = 1) -> None:
-    """Train runs, given the paths of their run.json."""
+def align(experiment: ExperimentFile, records: Records, threads: Threads = 1) -> None:
+    """Align the SFT model: train each run that is not current."""
     from plumbline import config
     from plumbline.layout import Run
     from plumbline.train.run import train
@@ -115,9 +126,9 @@ def align(experiment: ExperimentFile, records: list[Path], threads: Threads = 1)
 
 @app.command()
 def generate(
-    experiment: ExperimentFile, split: str, paths: list[Path], threads: Threads = 1
+    experiment: ExperimentFile, split: Split, paths: Targets, threads: Threads = 1
 ) -> None:
-    """Answer benchmarks: on validation give run.json files, on test selection files."""
+    """Let models answer the prompts of the benchmarks."""
     from plumbline.cli import generate as stage
 
     _torch(threads)
@@ -125,18 +136,16 @@ def generate(
 
 
 @app.command()
-def score(
-    experiment: ExperimentFile, split: str, paths: list[Path], threads: Threads = 1
-) -> None:
-    """Score answers: on validation give run.json files, on test selection files."""
+def score(experiment: ExperimentFile, split: Split, paths: Targets, threads: Threads = 1) -> None:
+    """Score models on the benchmarks, asking the judge where one is needed."""
     from plumbline.cli import score as stage
 
     stage.run(experiment, split, paths, threads)
 
 
 @app.command()
-def select(experiment: ExperimentFile, setting: SettingName, method: str) -> None:
-    """Choose a method's point on validation."""
+def select(experiment: ExperimentFile, setting: SettingName, method: Method) -> None:
+    """Choose a method's point by its validation scores."""
     from plumbline import config
     from plumbline import select as stage
     from plumbline.layout import SettingFolder
@@ -146,7 +155,7 @@ def select(experiment: ExperimentFile, setting: SettingName, method: str) -> Non
 
 @app.command()
 def aggregate(experiment: ExperimentFile) -> None:
-    """Collect rows, items and dynamics; write the tables."""
+    """Collect all numbers of an experiment and write its tables."""
     from plumbline.cli import aggregate as stage
 
     stage.run(experiment)
@@ -154,7 +163,7 @@ def aggregate(experiment: ExperimentFile) -> None:
 
 @app.command()
 def report(experiment: ExperimentFile) -> None:
-    """Draw the figures and write the page."""
+    """Draw the figures and write the page of an experiment."""
     from plumbline.cli import report as stage
 
     stage.run(experiment)
