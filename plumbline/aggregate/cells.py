@@ -19,6 +19,7 @@ class Cell:
     n, n_expected: items scored and items asked for, summed over seeds.
     status: the worst of the seeds' statuses; reason: their distinct reasons, joined.
     best: the best complete cell of its column.
+    stamp: what to print beside the number wherever it goes, as of a model that measures nothing.
     """
 
     value: float | None
@@ -30,6 +31,7 @@ class Cell:
     n: int = 0
     n_expected: int = 0
     best: bool = False
+    stamp: str = ""
 
     @property
     def complete(self) -> bool:
@@ -44,7 +46,7 @@ def records(rows: Any) -> list[dict[str, Any]]:
     return [{key: None if value != value else value for key, value in row.items()} for row in rows]
 
 
-def cell(rows: Iterable[dict[str, Any]]) -> Cell:
+def cell(rows: Iterable[dict[str, Any]], stamp: str = "") -> Cell:
     """Summarise result rows that differ in their seed only (`rows.RESULT`).
 
     No row at all is a cell of status not_run.
@@ -61,6 +63,7 @@ def cell(rows: Iterable[dict[str, Any]]) -> Cell:
         se=statistics.fmean(errors) if errors else None,
         n=sum(present(rows, "n")),
         n_expected=sum(present(rows, "n_expected")),
+        stamp=stamp,
     )
 
 

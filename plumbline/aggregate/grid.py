@@ -41,16 +41,24 @@ def validation_grid(
     selected: Mapping[str, str],
     methods: Sequence[str] = (),
     titles: Mapping[str, str] | None = None,
+    stamp: str = "",
 ) -> Grid:
     """Means over seeds of one validation metric, method by point, for one setting.
 
     rows: `rows.RESULT` dicts or a DataFrame. selected: method -> the point that was chosen.
+    stamp: printed in every cell.
     """
     rows = [row for row in records(rows) if row["split"] == "validation" and of_column(row, column)]
     names = tuple(methods) or tuple(dict.fromkeys(row["method"] for row in rows))
     titles = {SFT: "SFT", **(titles or {})}
     grid_rows = tuple(
-        grid_row(name, titles.get(name, name), [r for r in rows if r["method"] == name], selected)
+        grid_row(
+            name,
+            titles.get(name, name),
+            [row for row in rows if row["method"] == name],
+            selected.get(name, ""),
+            stamp,
+        )
         for name in names
     )
     labels = sorted({label for row in grid_rows for label in row.cells}, key=point_order)
@@ -59,20 +67,20 @@ def validation_grid(
 
 
 def grid_row(
-    method: str, title: str, rows: Sequence[dict[str, Any]], selected: Mapping[str, str]
+    method: str, title: str, rows: Sequence[dict[str, Any]], selected: str, stamp: str
 ) -> GridRow:
     """One method's row; its points are labelled by what differs between them."""
     points = sorted({row["point"] for row in rows}, key=point_order)
     fixed = shared_part(points)
     labels = {point: without(point, fixed) for point in points}
-    cells = {labels[p]: cell([row for row in rows if row["point"] == p]) for p in points}
+    cells = {labels[p]: cell([row for row in rows if row["point"] == p], stamp) for p in points}
     return GridRow(
         method=method,
         title=title,
         fixed=join(fixed),
         cells=cells,
         points={label: point for point, label in labels.items()},
-        selected=labels.get(selected.get(method, ""), ""),
+        selected=labels.get(selected, ""),
     )
 
 

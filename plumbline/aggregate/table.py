@@ -36,8 +36,10 @@ class TableOne:
 
     @property
     def rank_stamp(self) -> str:
-        """The stamp of the average rank: that of any column that goes into it."""
-        return next((each.stamp for each in self.ranked_headings if each.stamp), "")
+        """The stamps of the average rank: those of any cell and any column that go into it."""
+        cells = [cell.stamp for line in self.lines for cell in line.cells]
+        columns = [heading.stamp for heading in self.ranked_headings]
+        return "; ".join(filter(None, dict.fromkeys([*cells, *columns])))
 
     @property
     def groups(self) -> tuple[tuple[str, int], ...]:

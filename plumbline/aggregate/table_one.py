@@ -20,12 +20,14 @@ def table_one(
     methods: Sequence[str] = (),
     titles: Mapping[str, str] | None = None,
     facts: Mapping[str, str] | None = None,
+    stamp: str = "",
 ) -> TableOne:
     """Build Table 1 from the test rows of one setting; rows of other splits are passed over.
 
     rows: `rows.RESULT` dicts or a DataFrame, one point per method. methods: who must appear, in
     order, whether or not they have rows; the default is everyone with rows, SFT first.
     titles: how methods are printed. facts: further notes (data, model, selection rule, versions).
+    stamp: printed in every cell.
     Numbers of different judges or benchmark versions never share a column: they get one each.
     Raises DataError for rows of several settings or of several points of a method.
     """
@@ -36,7 +38,8 @@ def table_one(
         by_method.setdefault(row["method"], []).append(row)
     seeds = sorted({row["seed"] for row in rows if row["method"] != SFT})
     cells = {
-        name: cells_of(own, headings, seeds_of(name, own, seeds)) for name, own in by_method.items()
+        name: cells_of(own, headings, seeds_of(name, own, seeds), stamp)
+        for name, own in by_method.items()
     }
     ranks = rank_methods(cells, headings, rank)
     titles = {SFT: "SFT", **(titles or {})}
@@ -60,10 +63,10 @@ def seeds_of(method: str, own: Sequence[dict[str, Any]], seeds: Sequence[int]) -
 
 
 def cells_of(
-    own: Sequence[dict[str, Any]], headings: Iterable[Heading], seeds: Sequence[int]
+    own: Sequence[dict[str, Any]], headings: Iterable[Heading], seeds: Sequence[int], stamp: str
 ) -> list[Cell]:
     """A method's cells, one per heading."""
-    return [cell(in_column(own, heading, seeds)) for heading in headings]
+    return [cell(in_column(own, heading, seeds), stamp) for heading in headings]
 
 
 def only(rows: Iterable[dict[str, Any]], key: str) -> str:

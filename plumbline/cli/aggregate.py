@@ -72,6 +72,7 @@ def files(experiment: Experiment, name: str, folders: SettingFolder) -> dict[str
         selected=tables.selected_points(experiment, folders),
         methods=list(experiment.methods),
         titles=tables.titles(experiment),
+        stamp=tables.stamp(experiment.settings[name]),
     )
     table = tables.table(experiment, experiment.settings[name], folders)
     return table_files(table, grid, rows)

@@ -61,6 +61,7 @@ def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Secti
         selected=tables.selected_points(experiment, folders),
         responses=_responses(experiment, folders),
         facts=tables.facts(experiment, experiment.settings[name], folders),
+        stamp=tables.stamp(experiment.settings[name]),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from plumbline.aggregate import Column, RankRule, TableOne, table_one
 from plumbline.artifacts import read_json, read_rows
 from plumbline.config import Column as Choice
-from plumbline.config import Experiment, ScratchModel, Setting
+from plumbline.config import Experiment, FileData, ScratchModel, Setting
 from plumbline.layout import SettingFolder
 from plumbline.plugins import SFT
 
@@ -51,7 +51,14 @@ def table(experiment: Experiment, setting: Setting, folders: SettingFolder) -> T
         methods=list(experiment.methods),
         titles=titles(experiment),
         facts=facts(experiment, setting, folders),
+        stamp=stamp(setting),
     )
+
+
+def stamp(setting: Setting) -> str:
+    """What every cell has to say: a model made here has not learnt the language of real data."""
+    is_scratch = isinstance(setting.model, ScratchModel)
+    return "scratch model" if is_scratch and isinstance(setting.data, FileData) else ""
 
 
 def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> dict[str, str]:

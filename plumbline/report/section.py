@@ -74,15 +74,16 @@ def section(
     selected: Mapping[str, str],
     responses: Mapping[str, Sequence[Mapping[str, Any]]],
     facts: Mapping[str, str],
+    stamp: str = "",
 ) -> Section:
     """A setting's section, ready for `page.page`.
 
     rows, dynamics: this setting's, as dicts or DataFrames. selected: method -> its point.
     responses: method -> `rows.RESPONSE` dicts of its selected point, first seed; {} for no samples.
-    facts: notes of the table: data, model, selection rule, versions.
+    facts: notes of the table: data, model, selection rule, versions. stamp: printed in every cell.
     """
     rows, dynamics = records(rows), records(dynamics)
-    names = {"methods": choices.methods, "titles": choices.titles}
+    names = {"methods": choices.methods, "titles": choices.titles, "stamp": stamp}
     table = table_one(rows, choices.columns, choices.rank, facts=facts, **names)
     quality, length = (
         validation_grid(rows, column, selected=selected, **names)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from plumbline.aggregate import Grid, Line, TableOne, records
+from plumbline.aggregate import Cell, Grid, Heading, Line, TableOne, records
 from plumbline.report.templates import render
 from plumbline.report.words import cell_text, heading_text, rank_text, stamped
 
@@ -28,9 +28,10 @@ LATEX_SPECIALS = {
 
 
 def to_csv(table: TableOne) -> str:
-    """One line a method; for each column its value, spread, seeds and status, in every digit."""
+    """One line a method; for each column its value, spread, seeds, status and stamps, in every
+    digit."""
     names = [heading.key for heading in table.headings]
-    parts = ("", ".spread", ".seeds", ".status")
+    parts = ("", ".spread", ".seeds", ".status", ".stamp")
     header = [
         *("method", "title", "point"),
         *(name + part for name in names for part in parts),
@@ -39,12 +40,21 @@ def to_csv(table: TableOne) -> str:
     lines = [
         [
             *(line.method, line.title, line.point),
-            *(x for c in line.cells for x in (c.value, c.spread, c.n_seeds, c.status)),
+            *(
+                x
+                for c, heading in zip(line.cells, table.headings, strict=True)
+                for x in (c.value, c.spread, c.n_seeds, c.status, both_stamps(c, heading))
+            ),
             line.rank.value,
         ]
         for line in table.lines
     ]
     return csv_text([header, *lines])
+
+
+def both_stamps(cell: Cell, heading: Heading) -> str:
+    """What has to be said of a number for its model and for its judge."""
+    return "; ".join(filter(None, (cell.stamp, heading.stamp)))
 
 
 def csv_text(lines: Iterable[Sequence[Any]]) -> str:
@@ -149,10 +159,10 @@ def to_html(table: TableOne) -> str:
 
 
 def grid_to_csv(grid: Grid) -> str:
-    """One line a point: mean over seeds, spread, seeds, status, and whether it was selected."""
-    header = ["method", "point", "value", "spread", "seeds", "status", "selected"]
+    """One line a point: mean over seeds, spread, seeds, status, whether it was selected, stamp."""
+    header = ["method", "point", "value", "spread", "seeds", "status", "selected", "stamp"]
     lines = [
-        [row.method, row.points[label], c.value, c.spread, c.n_seeds, c.status, selected]
+        [row.method, row.points[label], c.value, c.spread, c.n_seeds, c.status, selected, c.stamp]
         for row in grid.rows
         for label, c in row.cells.items()
         for selected in [str(label == row.selected).lower()]

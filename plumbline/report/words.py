@@ -6,12 +6,14 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 def cell_text(cell: Cell, digits: int) -> str:
-    """`12.34 ± 0.56`; a cell that is not complete says its status, with or without a number."""
+    """`12.34 ± 0.56`; a cell that is not complete says its status, with or without a number, and
+    a number that has a stamp says it."""
     status = cell.status.replace("_", " ")
     if cell.value is None:
         return f"– {status}"
     spread = "" if cell.spread is None else f" ± {cell.spread:.{digits}f}"
-    return f"{cell.value:.{digits}f}{spread}" + ("" if cell.complete else f" ({status})")
+    text = stamped(f"{cell.value:.{digits}f}{spread}", "" if cell.complete else status)
+    return stamped(text, cell.stamp)
 
 
 def rank_text(rank: Rank) -> str:
@@ -28,7 +30,7 @@ def heading_text(table: TableOne, heading: Heading) -> str:
 
 
 def stamped(text: str, stamp: str) -> str:
-    """A heading with what has to be said of its numbers."""
+    """A heading or a number with what has to be said of it."""
     return f"{text} ({stamp})" if stamp else text
 
 

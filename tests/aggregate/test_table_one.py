@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from plumbline.aggregate import Column, RankRule, gaps, table_one
+from plumbline.aggregate import Column, RankRule, gaps, table_one, validation_grid
 from plumbline.errors import DataError
 
 WIN = Column("toyland", "win_rate", "Win rate", "Toyland")
@@ -108,6 +108,15 @@ def test_plumbing_is_stamped(row):
     notes = dict(table.notes)
     assert "surface-judge 1 (plumbing, not a measurement)" in notes["Judges"]
     assert "plumbing, not a measurement" in notes["Average rank"]
+
+
+def test_a_stamp_goes_into_every_cell_and_the_rank(row):
+    rows = [row("dpo", 5.0, judge="surface-judge", judge_version="1"), row("sft", 4.0)]
+    table = table_one(rows, [WIN], RankRule(), stamp="scratch model")
+    assert {cell.stamp for line in table.lines for cell in line.cells} == {"scratch model"}
+    assert table.rank_stamp == "scratch model; plumbing, not a measurement"
+    grid = validation_grid([row("dpo", 5.0, split="validation")], WIN, selected={}, stamp="s")
+    assert {cell.stamp for line in grid.rows for cell in line.cells.values()} == {"s"}
 
 
 def test_notes_say_what_the_numbers_are(rows):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 from plumbline.report.tables import (
     grid_to_csv,
@@ -60,6 +61,28 @@ def test_html_escapes_and_marks(table):
     assert '<td class="best">20.50 <span class="spread">± 1.25</span></td>' in html
     assert 'title="loss is &#34;nan&#34; at step 9">diverged</span>' in html
     assert html.count('<span class="stamp">plumbing, not a measurement</span>') == 2
+
+
+def test_a_stamp_stands_in_every_cell_that_has_a_number(table, grid):
+    def stamped(cell):
+        return replace(cell, stamp="scratch model")
+
+    lines = [replace(line, cells=tuple(map(stamped, line.cells))) for line in table.lines]
+    marked = replace(table, lines=tuple(lines))
+    assert "| SFT | 12.35 (scratch model) | 4.0 (scratch model) | 2.00 |" in to_markdown(marked)
+    assert "| **20.50 ± 1.25 (scratch model)** | 6.0 ± 0.1 (incomplete) (scratch model) |" in (
+        to_markdown(marked)
+    )
+    both = "scratch model; plumbing, not a measurement"
+    assert f"| Average rank ({both}) |" in to_markdown(marked)
+    assert "SFT & 12.35 (scratch model) & 4.0 (scratch model) & 2.00" in to_latex(marked)
+    assert to_html(marked).count('<span class="stamp">scratch model</span>') == 4
+    assert read(to_csv(marked))[0]["mt_bench.score@2@surface-judge 1.stamp"] == both
+    rows = [replace(row, cells={k: stamped(c) for k, c in row.cells.items()}) for row in grid.rows]
+    marked_grid = replace(grid, rows=tuple(rows))
+    assert grid_to_markdown(marked_grid).count("(scratch model)") == 3
+    assert grid_to_html(marked_grid).count('<span class="stamp">scratch model</span>') == 3
+    assert {row["stamp"] for row in read(grid_to_csv(marked_grid))} == {"scratch model"}
 
 
 def test_the_grid_names_whole_points_and_the_selected_one(grid):
