@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import (
     PreTrainedModel,
     Trainer,
@@ -32,15 +32,6 @@ from plumbline.train.order import epoch_order
 from plumbline.train.probe import Probe
 
 
-class Divergence(Exception):
-    """A loss, gradient or weight is not finite: a result of the method, not a failure."""
-
-    def __init__(self, step: int, examples: Sequence[str]) -> None:
-        super().__init__(f"not finite at step {step}")
-        self.step = step
-        self.examples = list(examples)
-
-
 @dataclass
 class Dynamics:
     """The training log in long form; see `rows.DYNAMICS`."""
@@ -54,6 +45,19 @@ class Dynamics:
         self.rows += [base | {"metric": name, "value": value} for name, value in metrics.items()]
 
 
+class Divergence(Exception):
+    """A loss, gradient or weight is not finite: a result of the method, not a failure.
+
+    It tells after how many steps, on which examples, and the dynamics up to there.
+    """
+
+    def __init__(self, step: int, examples: Sequence[str], dynamics: Dynamics) -> None:
+        super().__init__(f"not finite at step {step}")
+        self.step = step
+        self.examples = list(examples)
+        self.dynamics = dynamics
+
+
 class PreferenceTrainer(Trainer):
     """Trains on `Example`s; see the module's docstring."""
 
@@ -63,48 +67,50 @@ class PreferenceTrainer(Trainer):
         super().__init__(**options)
         self.objective = objective
         self.dynamics = dynamics
-        self.seen: list[dict[str, float]] = []
+        self.seen: list[tuple[Tensor, Tensor]] = []
 
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, Any]], None]:
-        """The micro-batches of one global batch; coupled ones already with their coefficients."""
+        """The micro-batches of one global batch; coupled ones already with their coefficients.
+
+        The last one also carries the whole batch, for the log.
+        """
         examples = [item["examples"] for item in _take(epoch_iterator, num_batches)]
         batches = [{"inputs": collate(rows).to(device)} for rows in examples]
+        whole = collate([row for rows in examples for row in rows]).to(device)
         if self.objective.spec.card.coupled and len(batches) > 1:
-            whole = collate([row for rows in examples for row in rows]).to(device)
             self._couple(batches, whole)
+        batches[-1]["whole"] = whole
         return batches, None
 
     @torch.no_grad()
     def _couple(self, batches: list[dict[str, Any]], whole: Inputs) -> None:
         """Differentiate the loss of the whole batch once and hand each micro-batch its share."""
         parts = [self.objective.forward(self.model, item["inputs"]) for item in batches]
-        width = max(part.shape[1] for part in parts)
-        tokens = torch.cat([_widen(part, width) for part in parts])
         with torch.enable_grad():
-            losses, gradient = self._differentiate(tokens, whole)
-        start = 0
-        for item, part in zip(batches, parts, strict=True):
-            share = slice(start, start + len(part))
-            item["gradient"] = gradient[share, : part.shape[1]]
-            item["loss"] = losses.sum() / self.dynamics.batch / len(batches)
-            start += len(part)
-        for item in batches:
-            item["metrics"] = batch_metrics(losses, tokens, whole)
+            losses, gradient = self._differentiate(_stack(parts), whole)
+        counts = [len(item["inputs"].ids) for item in batches]
+        shares = gradient.split([len(part) for part in parts])
+        for item, part, share, own in zip(
+            batches, parts, shares, losses.split(counts), strict=True
+        ):
+            item["gradient"] = share[:, : part.shape[1]]
+            item["losses"] = own
 
     def compute_loss(self, model: PreTrainedModel, inputs: dict[str, Any], **_: Any) -> Tensor:
         """This micro-batch's part of the mean loss, with that part's gradient."""
         batch: Inputs = inputs["inputs"]
         tokens = self.objective.forward(model, batch)
-        gradient = inputs.get("gradient")
-        if gradient is None:
+        if "gradient" in inputs:
+            losses, gradient = inputs["losses"], inputs["gradient"]
+        else:
             losses, gradient = self._differentiate(tokens, batch)
-            inputs["loss"] = losses.sum() / self.dynamics.batch
-            inputs["metrics"] = batch_metrics(losses, tokens, batch)
-        self._record(inputs["metrics"])
+        self.seen.append((losses, tokens.detach()))
+        if "whole" in inputs:
+            self._record(inputs["whole"])
         surrogate = (gradient * tokens).sum()
-        return surrogate + (inputs["loss"] - surrogate).detach()
+        return surrogate + (losses.sum() / self.dynamics.batch - surrogate).detach()
 
     def _differentiate(self, tokens: Tensor, batch: Inputs) -> tuple[Tensor, Tensor]:
         mismatched = self.objective.mismatched(self.model, batch)
@@ -112,20 +118,17 @@ class PreferenceTrainer(Trainer):
             tokens, batch, mismatched, self.dynamics.batch
         )
         if not (losses.isfinite().all() and gradient.isfinite().all()):
-            raise Divergence(self.state.global_step, batch.ids)
+            raise Divergence(self.state.global_step, batch.ids, self.dynamics)
         return losses, gradient
 
-    def _record(self, metrics: dict[str, float]) -> None:
-        """Log the mean over the micro-batches of a step, once the last of them is in."""
-        self.seen.append(metrics)
-        if len(self.seen) < self.args.gradient_accumulation_steps:
-            return
-        names = {name for metrics in self.seen for name in metrics}
-        found = {name: [item[name] for item in self.seen if name in item] for name in names}
-        if self.state.global_step % self.args.logging_steps == 0:
-            means = {name: fmean(values) for name, values in sorted(found.items())}
-            self.dynamics.record(self.state.global_step, "train", means)
+    def _record(self, whole: Inputs) -> None:
+        """Log a global batch, once the last of its micro-batches is in."""
+        losses, tokens = zip(*self.seen, strict=True)
         self.seen = []
+        step = self.state.global_step
+        if step % self.args.logging_steps == 0:
+            metrics = batch_metrics(torch.cat(losses), _stack(tokens), whole)
+            self.dynamics.record(step, "train", metrics)
 
     def log(self, logs: dict[str, float], *args: Any, **options: Any) -> None:
         """Keep the Trainer's own gradient norm and learning rate beside the batch's metrics."""
@@ -192,7 +195,7 @@ def align(
     )
     trainer.train()
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise Divergence(trainer.state.global_step, [])
+        raise Divergence(trainer.state.global_step, [], dynamics)
     return dynamics
 
 
@@ -213,5 +216,7 @@ def _take(iterator: Iterator, count: int) -> list[Any]:
     return [item for _, item in zip(range(count), iterator, strict=False)]
 
 
-def _widen(tokens: Tensor, width: int) -> Tensor:
-    return torch.nn.functional.pad(tokens, (0, width - tokens.shape[1]))
+def _stack(parts: Sequence[Tensor]) -> Tensor:
+    """Blocks of rows [R, T] one below another, padded with zeros to the widest."""
+    width = max(part.shape[1] for part in parts)
+    return torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])

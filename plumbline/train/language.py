@@ -66,9 +66,7 @@ def _in_order(texts: Sequence[Text], recipe: Pretrain | Sft, seed: int) -> list[
     """As many shuffled epochs as the steps need."""
     lengths = [len(given) + len(predicted) for given, predicted in texts]
     batch = min(recipe.batch, len(texts))
-    epochs = (
-        epoch_order(lengths, batch, derive_seed("order", seed, epoch)) for epoch in count()
-    )
+    epochs = (epoch_order(lengths, batch, derive_seed("order", seed, epoch)) for epoch in count())
     endless = (index for epoch in epochs for index in epoch)
     return [texts[index] for index in islice(endless, recipe.steps * recipe.batch)]
 

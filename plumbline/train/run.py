@@ -90,8 +90,16 @@ def _align(
             model, examples, Objective.of(spec, point), setting.align, run.seed, probe, run.work
         )
     except Divergence as failure:
-        return {"status": "diverged", "step": failure.step, "examples": failure.examples}
-    _keep(run, model, tokenizer, dynamics, probe)
+        _log(run, failure.dynamics, probe)
+        shutil.rmtree(run.model, ignore_errors=True)
+        return {
+            "status": "diverged",
+            "model": None,
+            "step": failure.step,
+            "examples": failure.examples,
+        }
+    _log(run, dynamics, probe)
+    save(model, tokenizer, run.model)
     cut = sum(example.cut for example in examples)
     digest = folder_digest(run.model)
     return {"status": "ok", "model": digest, "examples": len(examples), "tokens_cut": cut}
@@ -131,9 +139,6 @@ def prompts_of(
     return [row | {"payload": json.dumps(row.get("payload"))} for row in rows]
 
 
-def _keep(
-    run: Run, model: Any, tokenizer: PreTrainedTokenizerBase, dynamics: Dynamics, probe: Probe
-) -> None:
+def _log(run: Run, dynamics: Dynamics, probe: Probe) -> None:
     write_rows(run.dynamics, dynamics.rows, DYNAMICS)
     write_rows(run.probes, probe.answers, PROBE)
-    save(model, tokenizer, run.model)

@@ -117,7 +117,8 @@ def our_step(
     losses, coefficients = objective.coefficients(tokens, inputs, mismatched, len(examples))
     tokens.backward(coefficients)
     gradients = {name: item.grad for name, item in model.named_parameters()}
-    drift = None if mismatched is None else (mismatched - inputs.mismatched_references).mean()
+    sums = None if mismatched is None else mismatched.sum(1)
+    drift = None if sums is None else (sums - inputs.mismatched_references).mean()
     return SimpleNamespace(loss=losses.mean().item(), gradients=gradients, drift=drift)
 
 

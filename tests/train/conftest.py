@@ -1,0 +1,106 @@
+"""A tiny float64 policy, and examples of every feedback for it."""
+
+import random
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+from plumbline import Completions, Lists, Pairs, Singles
+from plumbline.train.examples import Example, rows_of
+
+torch.set_num_threads(1)
+WORDS = 30
+
+
+@pytest.fixture
+def policy():
+    """A GPT-NeoX of one layer, in float64; equal seeds give equal weights."""
+
+    def make(seed: int = 0) -> GPTNeoXForCausalLM:
+        torch.manual_seed(seed)
+        config = GPTNeoXConfig(
+            vocab_size=WORDS,
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=64,
+            initializer_range=0.3,
+        )
+        return GPTNeoXForCausalLM(config).double()
+
+    return make
+
+
+def make_example(feedback: str, index: int) -> Example:
+    """References are multiples of 1/8, which float32 holds exactly."""
+    draw = random.Random(f"{feedback} {index}")
+    ids = [tuple(draw.choices(range(2, WORDS), k=draw.randint(1, 7))) for _ in range(6)]
+    eighths = [-draw.randint(40, 200) / 8 for _ in range(5)]
+    counts = {"pairs": 2, "singles": 1, "lists": 4}
+    count = counts[feedback]
+    single = feedback == "singles"
+    return Example(
+        id=f"{feedback}-{index}",
+        prompt=ids[5],
+        completions=tuple(ids[:count]),
+        desirable=draw.random() < 0.4 if single else None,
+        scores=tuple(draw.randint(0, 8) / 8 for _ in range(4)) if feedback == "lists" else None,
+        mismatched=ids[4] if single else None,
+        references=tuple(eighths[:count]),
+        mismatched_reference=eighths[4] if single else None,
+    )
+
+
+@pytest.fixture
+def examples():
+    """`count` examples of a feedback, always the same."""
+
+    def make(feedback: str, count: int) -> list[Example]:
+        return [make_example(feedback, index) for index in range(count)]
+
+    return make
+
+
+def plain_sums(model, example: Example) -> list[Tensor]:
+    """Summed log-probability of each completion: full log_softmax, one unpadded row at a time."""
+    sums = []
+    for prompt, completion in rows_of(example):
+        ids = torch.tensor([[*prompt, *completion]])
+        logs = model(input_ids=ids).logits.log_softmax(-1)[0, len(prompt) - 1 : -1]
+        sums.append(logs.gather(1, torch.tensor(completion)[:, None]).sum())
+    return sums
+
+
+@pytest.fixture
+def plain_batch():
+    """The batch a loss sees, made by plain torch with the whole graph attached."""
+
+    def column(rows: list[list[Tensor]], given: list[Example], index: int) -> Completions:
+        counts = torch.tensor([len(item.completions[index]) for item in given])
+        reference = torch.tensor([item.references[index] for item in given])
+        return Completions(
+            torch.stack([row[index] for row in rows]), counts, {"reference": reference}
+        )
+
+    def make(model, given: list[Example]) -> Pairs | Singles | Lists:
+        rows = [plain_sums(model, item) for item in given]
+        if given[0].scores:
+            counts = torch.tensor([[len(ids) for ids in item.completions] for item in given])
+            policy = torch.stack([torch.stack(row) for row in rows])
+            reference = torch.tensor([item.references for item in given])
+            scores = torch.tensor([item.scores for item in given])
+            return Lists(Completions(policy, counts, {"reference": reference}), scores)
+        if given[0].mismatched:
+            other = Completions(
+                torch.stack([row[1] for row in rows]).detach(),
+                torch.tensor([len(item.mismatched) for item in given]),
+                {"reference": torch.tensor([item.mismatched_reference for item in given])},
+            )
+            desirable = torch.tensor([item.desirable for item in given])
+            return Singles(column(rows, given, 0), desirable, other)
+        return Pairs(column(rows, given, 0), column(rows, given, 1))
+
+    return make

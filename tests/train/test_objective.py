@@ -1,0 +1,212 @@
+"""The engine's rule: back-propagating coefficients is back-propagating the mean loss.
+
+Expected gradients come from autograd through plain log_softmax and the method's own formula, over
+the whole batch at once, in float64.
+"""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from plumbline.errors import MethodError
+from plumbline.plugins import METHODS, method_spec, read_method
+from plumbline.train.objective import Objective, batch_metrics, collate
+
+METHODS_AND_POINTS = [
+    ("dpo", {"beta": 0.3}),
+    ("nca", {"beta": 0.3}),
+    ("pro_p", {"beta": 0.3}),
+    ("kto", {"beta": 0.3, "undesirable_weight": 1.5}),
+    ("pro_b", {"beta": 0.3, "alpha": 2.5}),
+    ("pro_s", {"beta": 0.3, "alpha": 2.5}),
+    ("nca_list", {"beta": 0.3}),
+]
+
+
+def gradients(model) -> torch.Tensor:
+    return torch.cat([item.grad.flatten() for item in model.parameters()])
+
+
+def engine(objective: Objective, model, given, share: int = 1) -> torch.Tensor:
+    """Losses [B]; gradients are left on the model. share: parts of a larger global batch."""
+    inputs = collate(given)
+    tokens = objective.forward(model, inputs)
+    mismatched = objective.mismatched(model, inputs)
+    losses, coefficients = objective.coefficients(tokens, inputs, mismatched, share * len(given))
+    (coefficients * tokens).sum().backward()
+    return losses
+
+
+@pytest.mark.parametrize(("name", "point"), METHODS_AND_POINTS)
+def test_gradient_is_that_of_the_mean_loss(policy, examples, plain_batch, name, point):
+    objective = Objective.of(method_spec(name), point)
+    given = examples(objective.spec.feedback, 6)
+    model, twin = policy(), policy()
+    losses = engine(objective, model, given)
+    expected = objective.loss(plain_batch(twin, given))
+    expected.mean().backward()
+    torch.testing.assert_close(losses, expected.detach(), rtol=1e-9, atol=1e-12)
+    difference = (gradients(model) - gradients(twin)).norm() / gradients(twin).norm()
+    assert difference < 1e-9 and gradients(twin).norm() > 1e-3
+
+
+def test_dpo_by_hand(policy, examples, plain_batch):
+    """Source: Eq. (7) of arXiv:2305.18290v3 and its derivative, written out."""
+    given = examples("pairs", 4)
+    model = policy()
+    with torch.no_grad():
+        batch = plain_batch(model, given)
+        h = 0.3 * (batch.chosen.logratio - batch.rejected.logratio)
+    objective = Objective.of(method_spec("dpo"), {"beta": 0.3})
+    inputs = collate(given)
+    tokens = objective.forward(model, inputs).detach()
+    losses, coefficients = objective.coefficients(tokens, inputs, None, 4)
+    torch.testing.assert_close(losses, (1 + (-h).exp()).log(), rtol=1e-9, atol=0)
+    weight = 0.3 / (1 + h.exp()) / 4
+    expected = torch.stack([-weight, weight], 1).view(-1, 1).expand(-1, tokens.shape[1])
+    torch.testing.assert_close(coefficients, expected, rtol=1e-9, atol=0)
+
+
+def test_the_mean_is_over_the_global_batch(policy, examples):
+    """Half a batch contributes half of its own mean's gradient."""
+    objective, given = Objective.of(method_spec("dpo"), {}), examples("pairs", 4)
+    whole, half = policy(), policy()
+    engine(objective, whole, given, share=1)
+    engine(objective, half, given, share=2)
+    torch.testing.assert_close(gradients(half), gradients(whole) / 2, rtol=1e-12, atol=1e-18)
+
+
+def test_mismatched_completions_carry_no_gradient(policy, examples):
+    objective = Objective.of(method_spec("kto"), {})
+    found = objective.mismatched(policy(), collate(examples("singles", 3)))
+    assert not found.requires_grad and found.shape[0] == 3
+    assert Objective.of(method_spec("dpo"), {}).mismatched(policy(), None) is None
+
+
+def test_columns_are_the_examples_own(policy, examples, plain_batch):
+    """Tokens, references, labels and scores arrive in the column and the row they belong to."""
+    model = policy()
+    for name, feedback in (("dpo", "pairs"), ("kto", "singles"), ("pro_s", "lists")):
+        objective, given = Objective.of(method_spec(name), {}), examples(feedback, 5)
+        inputs = collate(given)
+        with torch.no_grad():
+            tokens = objective.forward(model, inputs)
+            found = objective.batch(tokens, inputs, objective.mismatched(model, inputs))
+            expected = plain_batch(model, given)
+        for column in vars(expected):
+            ours, theirs = getattr(found, column), getattr(expected, column)
+            if isinstance(theirs, torch.Tensor):
+                assert torch.equal(ours, theirs), column
+                continue
+            assert torch.equal(ours.tokens, theirs.tokens)
+            assert torch.equal(ours.reference, theirs.reference)
+            torch.testing.assert_close(ours.policy, theirs.policy, rtol=0, atol=1e-10)
+
+
+@pytest.fixture
+def objective_of(tmp_path):
+    """losses/dpo.py with an edit, as the file dpo.py of another folder."""
+
+    def make(*edits: tuple[str, str]) -> Objective:
+        source = (METHODS / "dpo.py").read_text()
+        for before, after in edits:
+            assert before in source
+            source = source.replace(before, after)
+        (tmp_path / "dpo.py").write_text(source)
+        return Objective.of(read_method(tmp_path / "dpo.py"), {})
+
+    return make
+
+
+RESULT = "return -logsigmoid(margin)"
+
+
+def test_undeclared_needs_are_not_there(policy, examples, objective_of):
+    objective = objective_of(('needs=("reference",)', "needs=()"))
+    with pytest.raises(MethodError, match="'reference'"):
+        engine(objective, policy(), examples("pairs", 2))
+
+
+def test_token_values_sum_to_the_policy(policy, examples, objective_of):
+    """By tokens, DPO is the same loss; padding is zero and outside the mask."""
+    by_token = objective_of(
+        ('needs=("reference",)', 'needs=("reference", "token_values")'),
+        (
+            "beta * (batch.chosen.logratio - batch.rejected.logratio)",
+            "beta * ((batch.chosen.token_policy * batch.chosen.token_mask).sum(-1)"
+            " - batch.chosen.reference - batch.rejected.token_policy.sum(-1)"
+            " + batch.rejected.reference)",
+        ),
+    )
+    plain = Objective.of(method_spec("dpo"), {})
+    one, other, given = policy(), policy(), examples("pairs", 4)
+    torch.testing.assert_close(engine(by_token, one, given), engine(plain, other, given))
+    torch.testing.assert_close(gradients(one), gradients(other), rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("result", ["return -logsigmoid(margin).mean()", "return margin[:1]"])
+def test_a_reduced_loss_is_refused(policy, examples, objective_of, result):
+    objective = objective_of((RESULT, result))
+    with pytest.raises(MethodError, match=r"dpo returned shape .*one loss per.*\(3,\), unreduced"):
+        engine(objective, policy(), examples("pairs", 3))
+
+
+def metrics_of(policy, given, name: str) -> tuple[dict[str, float], torch.Tensor]:
+    objective, model, inputs = Objective.of(method_spec(name), {}), policy(), collate(given)
+    with torch.no_grad():
+        tokens = objective.forward(model, inputs)
+    mismatched = objective.mismatched(model, inputs)
+    losses, _ = objective.coefficients(tokens, inputs, mismatched, len(given))
+    return batch_metrics(losses, tokens, inputs), losses
+
+
+def test_pair_metrics_by_hand(policy, examples, plain_batch):
+    given = examples("pairs", 5)
+    found, losses = metrics_of(policy, given, "dpo")
+    with torch.no_grad():
+        batch = plain_batch(policy(), given)
+    chosen, rejected = batch.chosen.logratio, batch.rejected.logratio
+    assert found == pytest.approx(
+        {
+            "loss": losses.mean().item(),
+            "chosen_logratio": chosen.mean().item(),
+            "rejected_logratio": rejected.mean().item(),
+            "margin": (chosen - rejected).mean().item(),
+            "chosen_tokens": batch.chosen.tokens.double().mean().item(),
+            "rejected_tokens": batch.rejected.tokens.double().mean().item(),
+            "accuracy": (chosen > rejected).double().mean().item(),
+        },
+        rel=1e-6,
+    )
+
+
+def test_singles_are_split_by_their_label(policy, examples, plain_batch):
+    given = examples("singles", 8)
+    found, _ = metrics_of(policy, given, "kto")
+    with torch.no_grad():
+        batch = plain_batch(policy(), given)
+    ratios, good = batch.completion.logratio, batch.desirable
+    assert 0 < good.sum() < 8
+    assert found["chosen_logratio"] == pytest.approx(ratios[good].mean().item())
+    assert found["rejected_logratio"] == pytest.approx(ratios[~good].mean().item())
+    assert found["chosen_tokens"] == pytest.approx(
+        batch.completion.tokens[good].double().mean().item()
+    )
+    assert "accuracy" not in found, "one completion has no rival"
+
+
+def test_a_batch_of_one_label_has_no_number_for_the_other(policy, examples):
+    given = [replace(item, desirable=True) for item in examples("singles", 3)]
+    found, _ = metrics_of(policy, given, "kto")
+    assert {"loss", "chosen_logratio", "chosen_tokens"} == set(found)
+
+
+def test_lists_show_the_best_and_the_worst(policy, examples, plain_batch):
+    given = [replace(item, scores=(0.25, 1.0, 0.0, 0.5)) for item in examples("lists", 4)]
+    found, _ = metrics_of(policy, given, "pro_s")
+    with torch.no_grad():
+        ratios = plain_batch(policy(), given).completions.logratio
+    assert found["chosen_logratio"] == pytest.approx(ratios[:, 1].mean().item())
+    assert found["rejected_logratio"] == pytest.approx(ratios[:, 2].mean().item())
+    assert found["accuracy"] == pytest.approx((ratios[:, 1] > ratios[:, 2]).double().mean().item())
