@@ -4,10 +4,13 @@ import random
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from plumbline import Completions, Lists, Pairs, Singles
+from plumbline import Completions, Lists, Pairs, Singles, config
+from plumbline.artifacts import write_json
+from plumbline.data.build import build
 from plumbline.train.examples import Example, rows_of
 
 torch.set_num_threads(1)
@@ -104,3 +107,60 @@ def plain_batch():
         return Pairs(column(rows, given, 0), column(rows, given, 1))
 
     return make
+
+
+TINY = """
+experiment: tiny
+settings:
+  small:
+    data: {source: toyland, documents: 30, demonstrations: 20, pairs: 40, validation: 6, test: 6}
+    model: {architecture: gpt_neox, hidden_size: 16, layers: 1, heads: 2, max_positions: 160,
+            tokenizer: toyland}
+    pretrain: {steps: 2, batch: 8, learning_rate: 0.004}
+    sft: {data: demonstrations, steps: 2, batch: 8, learning_rate: 0.001}
+    align:
+      learning_rate: 0.001
+      warmup_steps: 1
+      batch: {pairs: 16, singles: 16, lists: 16}
+      log_every: 1
+      probe_every: 2
+      probe_rows: 4
+      probe_benchmark: toyland
+      probe_prompts: 3
+methods: {sft: {}, dpo: {beta: [0.1, 0.3]}, kto: {}, pro_s: {}}
+grid_points: 2
+seeds: [0, 1]
+benchmarks: {toyland: {limit: 4, max_new_tokens: 6}}
+select: {benchmark: toyland, metric: win_rate, title: Wins}
+judge: {name: toyland-gold}
+report:
+  title: Tiny
+  columns: [{benchmark: toyland, metric: win_rate, title: Wins}]
+  length: {benchmark: toyland, metric: length, title: Words}
+"""
+
+
+@pytest.fixture(scope="module")
+def raw() -> dict:
+    """An experiment that takes a moment, as its YAML reads."""
+    return yaml.safe_load(TINY)
+
+
+@pytest.fixture(scope="module")
+def experiment(raw) -> config.Experiment:
+    return config.parse(raw)
+
+
+@pytest.fixture(scope="module")
+def setting(experiment) -> config.Setting:
+    return experiment.settings["small"]
+
+
+@pytest.fixture(scope="module")
+def folders(experiment, setting, tmp_path_factory):
+    """The setting's folder in an empty place, with its data written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("results"))
+        made = experiment.setting_folders()["small"]
+        write_json(made.data_record, build(setting.data, made.data_record.parent))
+        yield made

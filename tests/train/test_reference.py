@@ -1,0 +1,98 @@
+"""The reference pass: the SFT model's log-probabilities, and nobody else's."""
+
+import pytest
+import torch
+
+from plumbline import config
+from plumbline.artifacts import read_json, read_rows, write_json, write_rows
+from plumbline.errors import IntegrityError
+from plumbline.model.folder import load
+from plumbline.rows import REFERENCE
+from plumbline.train import base
+from plumbline.train.examples import rows_of
+from plumbline.train.reference import examples, reference, referenced_examples
+
+
+@pytest.fixture(scope="module")
+def model(setting, folders):
+    """The SFT model of the setting, of random weights, and its tokenizer."""
+    tokenizer = base.word_tokenizer(base.VOCABULARY)
+    policy = base.scratch_model(setting.model, tokenizer)
+    base._finish(policy, tokenizer, folders.sft, {})
+    return load(folders.sft.model)
+
+
+@pytest.mark.parametrize("feedback", ["pairs", "singles", "lists"])
+def test_log_probabilities_are_the_models_own(setting, folders, model, feedback):
+    """Source: full log_softmax, row by row."""
+    reference(setting, folders, feedback)
+    policy, tokenizer = model
+    found = referenced_examples(setting, folders, feedback, tokenizer)
+    assert len(found) == 40 * (2 if feedback == "singles" else 1)
+    for example in found[:5]:
+        expected = []
+        for prompt, completion in rows_of(example):
+            with torch.no_grad():
+                logits = policy(input_ids=torch.tensor([[*prompt, *completion]])).logits
+            logs = logits.double().log_softmax(-1)[0, len(prompt) - 1 : -1]
+            picked = logs.gather(1, torch.tensor(completion)[:, None])
+            expected.append(picked.sum().item())
+        count = len(example.completions)
+        assert example.references == pytest.approx(expected[:count], rel=1e-5)
+        if feedback == "singles":
+            assert example.mismatched_reference == pytest.approx(expected[count], rel=1e-5)
+
+
+def test_rows_count_their_tokens(setting, folders, model):
+    reference(setting, folders, "pairs")
+    rows = {(row["id"], row["index"]): row for row in read_rows(folders.reference("pairs"))}
+    for example in examples(setting, folders, "pairs", model[1]):
+        for index, completion in enumerate(example.completions):
+            assert rows[example.id, index]["tokens"] == len(completion)
+
+
+def edited(raw: dict, **align) -> config.Setting:
+    small = raw["settings"]["small"]
+    changed = {**small, "align": {**small["align"], **align}}
+    return config.parse({**raw, "settings": {"small": changed}}).settings["small"]
+
+
+def refused(setting, folders, feedback, tokenizer) -> None:
+    with pytest.raises(IntegrityError, match=f"{feedback}.parquet was made from another"):
+        referenced_examples(setting, folders, feedback, tokenizer)
+
+
+def test_another_models_reference_is_refused(setting, folders, model):
+    reference(setting, folders, "pairs")
+    record = read_json(folders.sft.record)
+    write_json(folders.sft.record, record | {"model": "another"})
+    refused(setting, folders, "pairs", model[1])
+    write_json(folders.sft.record, record)
+    assert referenced_examples(setting, folders, "pairs", model[1])
+
+
+def test_other_datas_reference_is_refused(setting, folders, model):
+    reference(setting, folders, "pairs")
+    record = read_json(folders.data_record)
+    splits = record["splits"] | {"train": record["splits"]["train"] | {"digest": "another"}}
+    write_json(folders.data_record, record | {"splits": splits})
+    refused(setting, folders, "pairs", model[1])
+    write_json(folders.data_record, record)
+
+
+@pytest.mark.parametrize("change", [{"max_prompt_tokens": 9}, {"max_tokens": 40}, {"responses": 3}])
+def test_another_truncations_reference_is_refused(raw, setting, folders, model, change):
+    reference(setting, folders, "lists")
+    refused(edited(raw, **change), folders, "lists", model[1])
+
+
+def test_an_unmarked_or_absent_reference_is_refused(setting, folders, model):
+    folders.reference("pairs").unlink(missing_ok=True)
+    refused(setting, folders, "pairs", model[1])
+    write_rows(folders.reference("pairs"), [], REFERENCE)
+    refused(setting, folders, "pairs", model[1])
+
+
+def test_what_does_not_decide_it_keeps_it(raw, setting, folders, model):
+    reference(setting, folders, "pairs")
+    assert referenced_examples(edited(raw, learning_rate=0.5), folders, "pairs", model[1])
