@@ -19,7 +19,7 @@ MARKED = re.compile(r"(<!-- demo table -->\n).*?(<!-- /demo table -->)", re.S)
 
 def filled(readme: str, time: str, table: str) -> str:
     """README's text with the block between its marks made anew."""
-    took = f"`make demo` took {time} after set-up."
+    took = f"After set-up, `make demo` took {time}."
     parts = [took, table.strip(), f"![{CAPTION}]({IMAGE})", CAPTION]
     return MARKED.sub(lambda marks: marks[1] + "\n\n".join(parts) + "\n" + marks[2], readme)
 
