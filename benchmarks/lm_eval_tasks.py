@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import Metric, Model, benchmark
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, DataError
 
 Row = dict[str, Any]
 
@@ -71,6 +71,7 @@ def score(
     NLTK's punkt_tab, which `ifeval` needs.
     """
     about = {name: _metadata(name) for name in tasks}
+    _check_files(data or {})
     if "ifeval" in tasks:
         _prepare_ifeval(nltk_data)
     scratch = Path(model.scratch)
@@ -103,6 +104,16 @@ def _metadata(name: str) -> Row:
         known = ", ".join(sorted(path.stem for path in TASKS.glob("*.yaml")))
         raise ConfigError(f"benchmarks.lm_eval_tasks.tasks: no task {name!r}; known: {known}")
     return yaml.load(path.read_text(), Loader)["metadata"]
+
+
+def _check_files(data: dict[str, dict[str, str]]) -> None:
+    for task, files in data.items():
+        for split, path in files.items():
+            if not Path(path).is_file():
+                raise DataError(
+                    f"benchmarks.lm_eval_tasks.data.{task}.{split}: no file {path}; give one, or "
+                    "remove the task's entry to load its data from the Hugging Face hub"
+                )
 
 
 def toyland_files(tasks: Iterable[str], folder: Path) -> dict[str, dict[str, str]]:

@@ -18,6 +18,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from plumbline import Data, Judge, Metric, Responses, benchmark
+from plumbline.errors import DataError
 
 if TYPE_CHECKING:
     from fastchat.llm_judge.common import MatchSingle
@@ -82,7 +83,17 @@ def _references(source: str) -> list[Row]:
 
 
 def _read(path: str) -> list[Row]:
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in Path(_found(path)).read_text("utf-8").splitlines()]
+
+
+def _found(path: str) -> str:
+    if not Path(path).is_file():
+        raise DataError(
+            f"benchmarks.mt_bench: no file {path}; give FastChat's question.jsonl, gpt-4.jsonl and "
+            "judge_prompts.jsonl, or remove the keys questions, references and judge_prompts to "
+            "ask Toyland's questions"
+        )
+    return path
 
 
 @benchmark(
@@ -124,7 +135,7 @@ def _matches(rows: list[Row], model: str, judge: str, judge_prompts: str) -> lis
     from fastchat.llm_judge.common import NEED_REF_CATS, load_judge_prompts
     from fastchat.llm_judge.gen_judgment import make_judge_single, make_match_single
 
-    judges = make_judge_single(judge, load_judge_prompts(judge_prompts))
+    judges = make_judge_single(judge, load_judge_prompts(_found(judge_prompts)))
     questions = {"default": [], "math": []}
     for row in rows:
         kind = "math" if row["payload"]["question"]["category"] in NEED_REF_CATS else "default"

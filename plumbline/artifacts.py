@@ -119,10 +119,16 @@ def _whole(read: Callable[[Path | str], Any], path: Path | str) -> Any:
         ) from error
 
 
-def merge_rows(paths: Iterable[Path], target: Path, schema: pa.Schema) -> None:
-    """Write the rows of parquet files of one schema as one file, atomically."""
+def merge_rows(paths: Iterable[Path], target: Path, schema: pa.Schema, **labels: str) -> None:
+    """Write the rows of parquet files of one schema as one file, atomically.
+
+    labels: columns whose value is the same for all rows, whatever the files say.
+    """
     tables = [_whole(partial(pq.read_table, schema=schema), path) for path in paths]
     table = pa.concat_tables([schema.empty_table(), *tables]).replace_schema_metadata(None)
+    for name, value in labels.items():
+        column = pa.repeat(pa.scalar(value, schema.field(name).type), len(table))
+        table = table.set_column(schema.get_field_index(name), name, column)
     write_atomically(target, lambda temporary: pq.write_table(table, temporary))
 
 

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     Tag,
     ValidationError,
     create_model,
@@ -234,12 +235,15 @@ class Report(Strict):
 class Execution(Strict):
     """How to run; never part of a digest. Only thread counts can change a number's last bits.
 
+    runs_per_job: runs that one align job trains, one after the other; models_per_job: models that
+    one generate or score job takes. gpus_per_run: GPUs an align or generate job asks for.
     base_threads are for pretrain, sft and reference. On a busy machine two threads wait for each
     other at every operation: 2 were measured 30 times slower than 1 beside other jobs.
     """
 
     runs_per_job: Count = 6
-    methods_per_job: Count = 3
+    models_per_job: Count = 6
+    gpus_per_run: Annotated[int, Field(ge=0)] = 0
     threads_per_run: Count = 1
     base_threads: Count = 1
 
@@ -261,6 +265,8 @@ class Experiment(Strict):
     method_paths: list[str] = []
     benchmark_paths: list[str] = []
     execution: Execution = Execution()
+    _methods: dict[str, plugins.MethodSpec] = PrivateAttr(default_factory=dict)
+    _benchmarks: dict[str, plugins.BenchmarkSpec] = PrivateAttr(default_factory=dict)
 
     @field_validator("seeds")
     @classmethod
@@ -291,12 +297,18 @@ class Experiment(Strict):
         return self.settings[names[folder]]
 
     def method(self, name: str) -> plugins.MethodSpec:
-        """The method's specification, from `losses/` or `method_paths`."""
-        return plugins.method_spec(name, tuple(Path(path) for path in self.method_paths))
+        """The method's specification, from `losses/` or `method_paths`; read once."""
+        if name not in self._methods:
+            folders = tuple(Path(path) for path in self.method_paths)
+            self._methods[name] = plugins.method_spec(name, folders)
+        return self._methods[name]
 
     def benchmark(self, name: str) -> plugins.BenchmarkSpec:
-        """The benchmark's specification, from `benchmarks/` or `benchmark_paths`."""
-        return plugins.benchmark_spec(name, tuple(Path(path) for path in self.benchmark_paths))
+        """The benchmark's specification, from `benchmarks/` or `benchmark_paths`; read once."""
+        if name not in self._benchmarks:
+            folders = tuple(Path(path) for path in self.benchmark_paths)
+            self._benchmarks[name] = plugins.benchmark_spec(name, folders)
+        return self._benchmarks[name]
 
     def points(self, method: str) -> list[dict[str, Any]]:
         """The grid of a method: every combination of its listed values, in the file's order."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from plumbline.batches import FEEDBACK
 from plumbline.contracts import RANGES, BenchmarkCard, MethodCard, Metric
 from plumbline.errors import ConfigError, MethodError
 
-HOME = Path(__file__).resolve().parent.parent
+#: The checkout whose `losses/` and `benchmarks/` are read: the one whose Snakefile runs.
+HOME = Path(os.environ.get("PLUMBLINE_HOME", Path(__file__).resolve().parent.parent))
 METHODS = HOME / "losses"
 BENCHMARKS = HOME / "benchmarks"
 #: The name of "no alignment": a row of every table, without a file.

@@ -96,8 +96,9 @@ def _items(
 ) -> list[Row]:
     scratch = target.evaluation.scratch(spec.name)
     scratch.mkdir(parents=True, exist_ok=True)
+    scratch = scratch.resolve()  # evaluators may look for relative paths elsewhere
     if spec.needs == "model":
-        subject: Any = Model(str(target.model_folder), target.name, str(scratch))
+        subject: Any = Model(str(target.model_folder.resolve()), target.name, str(scratch))
     else:
         answers = read_rows(target.evaluation.responses(spec.name))
         rows = [row | {"payload": json.loads(row["payload"])} for row in answers]

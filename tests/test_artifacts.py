@@ -190,6 +190,8 @@ def test_merged_files_are_their_rows_one_after_another(tmp_path):
         artifacts.write_rows(path, rows, SCHEMA, {"made": path.name})
     artifacts.merge_rows(paths, tmp_path / "all.parquet", SCHEMA)
     assert artifacts.read_rows(tmp_path / "all.parquet") == [*ROWS, ROWS[0]]
+    artifacts.merge_rows(paths, tmp_path / "all.parquet", SCHEMA, id="x")
+    assert [row["id"] for row in artifacts.read_rows(tmp_path / "all.parquet")] == ["x"] * 3
     artifacts.merge_rows([], tmp_path / "all.parquet", SCHEMA)
     assert artifacts.read_rows(tmp_path / "all.parquet") == []
     torn(paths[2], "start")

@@ -300,7 +300,7 @@ def test_every_key_of_a_setting_changes_its_folder(raw, path, value):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("execution", {"runs_per_job": 1, "methods_per_job": 1, "threads_per_run": 4}),
+        ("execution", {"runs_per_job": 1, "models_per_job": 1, "threads_per_run": 4}),
         ("execution", {"base_threads": 1}),
         ("experiment", "other"),
         ("methods", {"kto": {}}),

@@ -22,8 +22,10 @@ def run(experiment: Path) -> None:
     chosen = config.read(experiment)
     found = list(evaluations(chosen))
     folder = chosen.folder
-    merge_rows([item.rows(name) for item, name in found], folder.rows, RESULT)
-    merge_rows([item.items(name) for item, name in found], folder.items, ITEM)
+    # Runs are shared: their validation rows name the experiment that scored them first.
+    label = {"experiment": chosen.experiment}
+    merge_rows([item.rows(name) for item, name in found], folder.rows, RESULT, **label)
+    merge_rows([item.items(name) for item, name in found], folder.items, ITEM, **label)
     write_rows(folder.dynamics, dynamics(chosen), RUN_DYNAMICS)
     for name, folders in chosen.setting_folders().items():
         for file, text in files(chosen, name, folders).items():

@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -113,15 +112,12 @@ def reference(
 
 
 @app.command()
-def align(experiment: ExperimentFile, records: Records, threads: Threads = 1) -> None:
-    """Align the SFT model: train each run that is not current."""
-    from plumbline import config
-    from plumbline.layout import Run
-    from plumbline.train.run import train
+def align(experiment: ExperimentFile, records: list[Path], threads: Threads = 1) -> None:
+    """Train runs, given the paths of their run.json."""
+    from plumbline.cli import align as stage
 
     _torch(threads)
-    chosen = config.read(experiment)
-    _each(records, lambda path: train(chosen, Run.of_record(path)))
+    stage.run(experiment, records)
 
 
 @app.command()
@@ -180,10 +176,3 @@ def summary(experiment: ExperimentFile) -> None:
     for name, folders in chosen.setting_folders().items():
         print(text(tables.table(chosen, chosen.settings[name], folders)))
     print(f"\nThe page: {chosen.folder.report.resolve().as_uri()}")
-
-
-def _each(paths: list[Path], work: Callable[[Path], str]) -> None:
-    """Do every path's work and say how it ended."""
-    for index, path in enumerate(paths, 1):
-        print(f"[{index}/{len(paths)}] {path.parent}", flush=True)
-        print(f"[{index}/{len(paths)}] {work(path)}", flush=True)

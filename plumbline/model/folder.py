@@ -59,9 +59,14 @@ def load_pretrained(
 
 
 def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and tokenizer of a folder that `save` wrote."""
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    return model, AutoTokenizer.from_pretrained(folder)
+    """The model of a folder that `save` wrote, on the GPU where there is one, and its tokenizer."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return AutoModelForCausalLM.from_pretrained(folder).to(device), load_tokenizer(folder)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder that `save` wrote."""
+    return AutoTokenizer.from_pretrained(folder)
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from plumbline import ENGINE
 from plumbline.artifacts import (
@@ -26,119 +27,145 @@ from plumbline.contracts import Data
 from plumbline.data import views
 from plumbline.generate import answer
 from plumbline.layout import Run, SettingFolder
-from plumbline.model.folder import load, save
+from plumbline.model.folder import load, load_tokenizer, save
 from plumbline.plugins import SFT, MethodSpec, load_benchmark
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.train.align import Divergence, Dynamics, align
 from plumbline.train.base import model_digest
-from plumbline.train.examples import tokenise
+from plumbline.train.examples import Example, tokenise
 from plumbline.train.objective import Objective
 from plumbline.train.probe import Probe
 from plumbline.train.reference import fingerprint, referenced_examples
 
-
-def train(experiment: Experiment, run: Run) -> str:
-    """Make the run's model, unless its record says that it is already made from the same parts.
-
-    Returns "current", "ok" or "diverged". A diverged run keeps its record and dynamics but no
-    model. Raises IntegrityError where another process holds the run.
-    """
-    setting = experiment.setting_at(run.setting)
-    folders = SettingFolder(run.setting)
-    parts = _parts(experiment, setting, folders, run)
-    if run.record.is_file() and read_json(run.record)["parts"] == parts:
-        return "current"
-    with lock(run.folder):
-        run.record.unlink(missing_ok=True)
-        started = time.perf_counter()
-        if run.method == SFT:
-            outcome = {"status": "ok", "model": model_digest(folders.sft)}
-        else:
-            outcome = _align(experiment, setting, folders, run)
-        seconds = round(time.perf_counter() - started, 3)
-        write_json(run.record, {"parts": parts, "seconds": seconds, **outcome})
-        shutil.rmtree(run.work, ignore_errors=True)
-    return outcome["status"]
+Row = dict[str, Any]
 
 
-def _parts(
-    experiment: Experiment, setting: Setting, folders: SettingFolder, run: Run
-) -> dict[str, Any]:
-    """Everything that decides a run's weights."""
-    if run.method == SFT:
-        return {"engine": ENGINE, "model": model_digest(folders.sft)}
-    spec = experiment.method(run.method)
-    return {
-        "method": spec.digest,
-        "recipe": setting.align.model_dump(),
-        **fingerprint(setting, folders, spec.feedback),
-    }
+@dataclass(frozen=True)
+class Bench:
+    """A method in a setting, with what its runs share: read and tokenised once per process."""
 
+    experiment: Experiment
+    folders: SettingFolder
+    method: str
 
-def _align(
-    experiment: Experiment, setting: Setting, folders: SettingFolder, run: Run
-) -> dict[str, Any]:
-    """Train and save; a divergence is an outcome."""
-    spec: MethodSpec = experiment.method(run.method)
-    point = experiment.point(run.method, run.point)
-    model, tokenizer = load(folders.sft.model)
-    examples = referenced_examples(setting, folders, spec.feedback, tokenizer)
-    probe = _probe(experiment, setting, folders, run, tokenizer)
-    torch.manual_seed(derive_seed("align", run.seed))
-    try:
-        dynamics = align(
-            model, examples, Objective.of(spec, point), setting.align, run.seed, probe, run.work
+    @property
+    def setting(self) -> Setting:
+        """The setting's part of the experiment file."""
+        return self.experiment.setting_at(self.folders.name)
+
+    @cached_property
+    def spec(self) -> MethodSpec:
+        """The method's file."""
+        return self.experiment.method(self.method)
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The SFT model's."""
+        return load_tokenizer(self.folders.sft.model)
+
+    @cached_property
+    def examples(self) -> list[Example]:
+        """The training examples with their references."""
+        return referenced_examples(self.setting, self.folders, self.spec.feedback, self.tokenizer)
+
+    @cached_property
+    def held_out(self) -> list[Example]:
+        """The validation pairs whose log-probabilities are probed."""
+        recipe = self.setting.align
+        rows = read_rows(self.folders.data("validation"))[: recipe.probe_rows]
+        return tokenise(views.pairs(rows), "pairs", self.tokenizer, recipe)
+
+    @cached_property
+    def prompts(self) -> list[Row]:
+        """The prompts that are answered at each probe."""
+        recipe = self.setting.align
+        if recipe.probe_benchmark is None:
+            return []
+        asked = prompts_of(
+            self.experiment, recipe.probe_benchmark, self.setting, self.folders, "validation"
         )
-    except Divergence as failure:
-        _log(run, failure.dynamics, probe)
-        shutil.rmtree(run.model, ignore_errors=True)
+        return asked[: recipe.probe_prompts]
+
+    def train(self, run: Run) -> str:
+        """Make the run's model, unless its record says it is made from the very same parts.
+
+        Returns "current", "ok" or "diverged"; a diverged run keeps its record and log, no model.
+        Raises IntegrityError where another process holds the run.
+        """
+        parts = self.parts()
+        if run.record.is_file() and read_json(run.record)["parts"] == parts:
+            return "current"
+        with lock(run.folder):
+            run.record.unlink(missing_ok=True)
+            started = time.perf_counter()
+            outcome = self.sft() if self.method == SFT else self.align(run)
+            seconds = round(time.perf_counter() - started, 3)
+            write_json(run.record, {"parts": parts, "seconds": seconds, **outcome})
+            shutil.rmtree(run.work, ignore_errors=True)
+        return outcome["status"]
+
+    def parts(self) -> Row:
+        """Everything that decides a run's weights but its point and seed, which are its path."""
+        if self.method == SFT:
+            return {"engine": ENGINE, "model": model_digest(self.folders.sft)}
         return {
-            "status": "diverged",
-            "model": None,
-            "step": failure.step,
-            "examples": failure.examples,
+            "method": self.spec.digest,
+            "recipe": self.setting.align.model_dump(),
+            **fingerprint(self.setting, self.folders, self.spec.feedback),
         }
-    _log(run, dynamics, probe)
-    save(model, tokenizer, run.model)
-    cut = sum(example.cut for example in examples)
-    digest = folder_digest(run.model)
-    return {"status": "ok", "model": digest, "examples": len(examples), "tokens_cut": cut}
+
+    def sft(self) -> Row:
+        """The outcome of not aligning: the SFT model, where it lies."""
+        return {"status": "ok", "model": model_digest(self.folders.sft)}
+
+    def align(self, run: Run) -> Row:
+        """Train and save; a divergence is an outcome."""
+        model, _ = load(self.folders.sft.model)
+        objective = Objective.of(self.spec, self.experiment.point(run.method, run.point))
+        probe = self.probe(run.seed)
+        torch.manual_seed(derive_seed("align", run.seed))
+        recipe = self.setting.align
+        try:
+            dynamics = align(model, self.examples, objective, recipe, run.seed, probe, run.work)
+        except Divergence as failure:
+            _log(run, failure.dynamics, probe)
+            shutil.rmtree(run.model, ignore_errors=True)
+            place = {"step": failure.step, "examples": failure.examples}
+            return {"status": "diverged", "model": None, **place}
+        _log(run, dynamics, probe)
+        save(model, self.tokenizer, run.model)
+        return {
+            "status": "ok",
+            "model": folder_digest(run.model),
+            "examples": len(self.examples),
+            "tokens_cut": sum(example.cut for example in self.examples),
+        }
+
+    def probe(self, seed: int) -> Probe:
+        """A fresh probe for one run."""
+        if not self.prompts:
+            return Probe(self.held_out)
+        options = {"prompts": self.prompts, "seed": derive_seed("probe", seed)}
+        return Probe(self.held_out, partial(_answer, tokenizer=self.tokenizer, **options))
 
 
-def _probe(
-    experiment: Experiment,
-    setting: Setting,
-    folders: SettingFolder,
-    run: Run,
-    tokenizer: PreTrainedTokenizerBase,
-) -> Probe:
-    """Held-out pairs, and the prompts of the recipe's probe benchmark."""
-    recipe = setting.align
-    rows = read_rows(folders.data("validation"))[: recipe.probe_rows]
-    pairs = tokenise(views.pairs(rows), "pairs", tokenizer, recipe)
-    if recipe.probe_benchmark is None:
-        return Probe(pairs)
-    prompts = prompts_of(experiment, recipe.probe_benchmark, setting, folders, "validation")
-    kept = prompts[: recipe.probe_prompts]
-    seed = derive_seed("probe", run.seed)
-    return Probe(pairs, partial(_answer, tokenizer=tokenizer, prompts=kept, seed=seed))
+def _log(run: Run, dynamics: Dynamics, probe: Probe) -> None:
+    write_rows(run.dynamics, dynamics.rows, DYNAMICS)
+    write_rows(run.probes, probe.answers, PROBE)
 
 
-def _answer(model: Any, tokenizer: Any, prompts: Any, seed: int) -> list[dict[str, Any]]:
+def _answer(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[Row], seed: int
+) -> list[Row]:
     return answer(model, tokenizer, prompts, seed)
 
 
 def prompts_of(
     experiment: Experiment, benchmark: str, setting: Setting, folders: SettingFolder, split: str
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """PROMPT rows of a benchmark on a split, `payload` encoded as JSON."""
     spec = experiment.benchmark(benchmark)
     data = Data(str(folders.data(split).parent), setting.data.source, setting.data.seed)
     options = spec.options_for("prompts", experiment.options(benchmark))
     rows = load_benchmark(spec).prompts(data, split, **options)
     return [row | {"payload": json.dumps(row.get("payload"))} for row in rows]
-
-
-def _log(run: Run, dynamics: Dynamics, probe: Probe) -> None:
-    write_rows(run.dynamics, dynamics.rows, DYNAMICS)
-    write_rows(run.probes, probe.answers, PROBE)

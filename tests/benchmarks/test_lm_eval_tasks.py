@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from plumbline import Model
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, DataError
 from plumbline.score import means
 from plumbline.toyland import gold
 from plumbline.toyland.evaluation import ifeval, multiple_choice
@@ -243,6 +243,12 @@ def test_ifeval_without_the_sentence_tables_is_refused_at_once(tasks_module, tmp
     monkeypatch.setattr(nltk.data, "path", [])
     with pytest.raises(ConfigError, match="nltk_data"):
         tasks_module.score(Model("nowhere", "m", str(tmp_path)), tasks=["ifeval"])
+
+
+def test_an_absent_data_file_is_named_before_anything_is_loaded(tasks_module, tmp_path):
+    data = {"hellaswag": {"validation": "here/hellaswag.jsonl"}}
+    with pytest.raises(DataError, match="hellaswag.validation: no file here/hellaswag.jsonl"):
+        tasks_module.score(Model("nowhere", "m", str(tmp_path)), tasks=["hellaswag"], data=data)
 
 
 # Rows in the published layouts, written by hand: neither data set may be passed on.

@@ -6,6 +6,7 @@ from statistics import fmean, stdev
 import pytest
 
 from plumbline import Judge
+from plumbline.errors import DataError
 from plumbline.judge.endpoint import serve
 from plumbline.judge.wire import Answer
 from plumbline.toyland import gold
@@ -46,6 +47,14 @@ def grades(items):
 def test_prompts_are_eighty_two_turn_questions(prompts):
     assert len(prompts) == 80
     assert all(len(row["follow_ups"]) == 1 for row in prompts)
+
+
+def test_absent_files_are_named_with_what_to_do(mt_bench, toyland_data, respond):
+    with pytest.raises(DataError, match="no file here/question.jsonl; give FastChat's"):
+        mt_bench.prompts(toyland_data, "test", questions="here/question.jsonl")
+    with pytest.raises(DataError, match="no file here/judge_prompts.jsonl"):
+        nobody = Judge("http://127.0.0.1:9/v1", "token", "none", "0")
+        mt_bench.score(respond([], str), nobody, judge_prompts="here/judge_prompts.jsonl")
 
 
 def test_temperatures_are_fastchat_own(mt_bench):

@@ -1,9 +1,8 @@
 rule aggregate:
-    localrule: True
     input:
         [
             path
-            for folders, _, _, runs in run_chunks()
+            for folders, _, _, runs in run_chunks(EXECUTION.models_per_job)
             for path in scores([run.evaluation() for run in runs], "validation")
         ],
         [
@@ -20,6 +19,7 @@ rule aggregate:
         layout.log("aggregate", EXPERIMENT.experiment),
     benchmark:
         layout.timing("aggregate", EXPERIMENT.experiment)
+    localrule: True
     conda:
         "../../environment.yml"
     params:

@@ -1,4 +1,4 @@
-for folders, method, number, runs in run_chunks():
+for folders, method, number, runs in run_chunks(EXECUTION.runs_per_job):
 
     rule:
         name:
@@ -16,7 +16,7 @@ for folders, method, number, runs in run_chunks():
         conda:
             "../../environment.yml"
         resources:
-            gpu=1,
+            gpu=EXECUTION.gpus_per_run,
         params:
             engine=ENGINE,
             method=method_digest(method),

@@ -2,6 +2,9 @@
 import os
 import sys
 
+# Methods and benchmarks are those of this checkout, here and in every job.
+os.environ["PLUMBLINE_HOME"] = str(workflow.basedir)
+
 from plumbline import ENGINE, config as experiments, layout, plugins
 from plumbline.errors import PlumblineError
 
@@ -21,6 +24,7 @@ os.environ["PLUMBLINE_EXPERIMENT"] = str(EXPERIMENT.write().resolve())
 
 envvars:
     "PLUMBLINE_EXPERIMENT",
+    "PLUMBLINE_HOME",
 
 
 wildcard_constraints:
@@ -34,19 +38,20 @@ def chunks(items, size):
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def run_chunks():
-    """(setting, method, number, runs) for every job that works on runs."""
+def run_chunks(size):
+    """(setting, method, number, runs) for every job that works on at most `size` runs."""
     for folders in SETTINGS.values():
         for method in EXPERIMENT.methods:
-            groups = chunks(EXPERIMENT.runs(folders, method), EXECUTION.runs_per_job)
+            groups = chunks(EXPERIMENT.runs(folders, method), size)
             for number, runs in enumerate(groups):
                 yield folders, method, str(number), runs
 
 
 def method_chunks():
     """(setting, number, methods) for every job that works on selected points."""
+    size = max(1, EXECUTION.models_per_job // len(EXPERIMENT.seeds))
     for folders in SETTINGS.values():
-        groups = chunks(list(EXPERIMENT.methods), EXECUTION.methods_per_job)
+        groups = chunks(list(EXPERIMENT.methods), size)
         for number, methods in enumerate(groups):
             yield folders, str(number), methods
 
@@ -79,7 +84,9 @@ def responses(evaluations, split):
 
 def scores(evaluations, split):
     return [
-        item.rows(name) for item in evaluations for name in EXPERIMENT.benchmarks_on(split)
+        item.rows(name)
+        for item in evaluations
+        for name in EXPERIMENT.benchmarks_on(split)
     ]
 
 
@@ -110,3 +117,10 @@ def benchmark_digests(split):
     return [[spec.digest, EXPERIMENT.options(spec.name)] for spec in specs] + [
         EXPERIMENT.judge.name
     ]
+
+
+def validation_rows(wildcards):
+    """What a method's selection looks at."""
+    folders = layout.SettingFolder(wildcards.setting)
+    runs = EXPERIMENT.runs(folders, wildcards.method)
+    return [run.evaluation().rows(EXPERIMENT.select.benchmark) for run in runs]

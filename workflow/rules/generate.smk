@@ -1,4 +1,4 @@
-for folders, method, number, runs in run_chunks():
+for folders, method, number, runs in run_chunks(EXECUTION.models_per_job):
 
     rule:
         name:
@@ -14,7 +14,7 @@ for folders, method, number, runs in run_chunks():
         conda:
             "../../environment.yml"
         resources:
-            gpu=1,
+            gpu=EXECUTION.gpus_per_run,
         params:
             engine=ENGINE,
             benchmarks=benchmark_digests("validation"),
@@ -40,7 +40,7 @@ for folders, number, methods in method_chunks():
         conda:
             "../../environment.yml"
         resources:
-            gpu=1,
+            gpu=EXECUTION.gpus_per_run,
         params:
             engine=ENGINE,
             benchmarks=benchmark_digests("test"),

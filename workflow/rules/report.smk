@@ -1,5 +1,4 @@
 rule report:
-    localrule: True
     input:
         EXPERIMENT.folder.rows,
         EXPERIMENT.folder.items,
@@ -11,6 +10,7 @@ rule report:
         layout.log("report", EXPERIMENT.experiment),
     benchmark:
         layout.timing("report", EXPERIMENT.experiment)
+    localrule: True
     conda:
         "../../environment.yml"
     params:

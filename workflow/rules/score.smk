@@ -1,10 +1,9 @@
 # Scoring asks judges over the network: on a cluster it stays on the head node.
-for folders, method, number, runs in run_chunks():
+for folders, method, number, runs in run_chunks(EXECUTION.models_per_job):
 
     rule:
         name:
             f"score_validation_{folders.name}_{method}_{number}"
-        localrule: True
         input:
             runs=[run.record for run in runs],
             responses=responses([run.evaluation() for run in runs], "validation"),
@@ -14,6 +13,7 @@ for folders, method, number, runs in run_chunks():
             layout.log("score", "validation", folders.name, method, number),
         benchmark:
             layout.timing("score", "validation", folders.name, method, number)
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -30,7 +30,6 @@ for folders, number, methods in method_chunks():
     rule:
         name:
             f"score_test_{folders.name}_{number}"
-        localrule: True
         input:
             selections=selections(folders, methods),
             responses=responses(selected(folders, methods), "test"),
@@ -40,6 +39,7 @@ for folders, number, methods in method_chunks():
             layout.log("score", "test", folders.name, number),
         benchmark:
             layout.timing("score", "test", folders.name, number)
+        localrule: True
         conda:
             "../../environment.yml"
         params:

@@ -1,11 +1,4 @@
-def validation_rows(wildcards):
-    folders = layout.SettingFolder(wildcards.setting)
-    runs = EXPERIMENT.runs(folders, wildcards.method)
-    return [run.evaluation().rows(EXPERIMENT.select.benchmark) for run in runs]
-
-
 rule select:
-    localrule: True
     input:
         validation_rows,
     output:
@@ -14,6 +7,7 @@ rule select:
         layout.log("select", "{setting}", "{method}"),
     benchmark:
         layout.timing("select", "{setting}", "{method}")
+    localrule: True
     conda:
         "../../environment.yml"
     params:

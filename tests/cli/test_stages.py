@@ -1,0 +1,182 @@
+"""The stages one after another on an experiment of seconds, as the workflow calls them."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from plumbline import config
+from plumbline.artifacts import lock, read_json, read_rows, write_json
+from plumbline.cli import generate as generate_stage
+from plumbline.cli import score as score_stage
+from plumbline.errors import IntegrityError
+from plumbline.layout import selected
+from plumbline.targets import targets
+
+POINTS = ["beta=0.1", "beta=0.3"]
+
+
+@pytest.fixture(scope="module")
+def done(place, command):
+    """Everything up to the tables, with what each command printed."""
+    experiment = config.read(place / "tiny.yaml")
+    folders = experiment.setting_folders()["small"]
+    file, setting = "tiny.yaml", folders.name
+    runs = [folders.run("dpo", point, 0) for point in POINTS] + [folders.run("sft", "default", 0)]
+    records = [run.record for run in runs]
+    choices = [folders.selection("tiny", method) for method in ("dpo", "sft")]
+    said = {
+        "data": command("data", file, setting),
+        "pretrain": command("pretrain", file, setting),
+        "sft": command("sft", file, setting),
+        "reference": command("reference", file, setting, "pairs"),
+        "align": command("align", file, *records),
+        "generate": command("generate", file, "validation", *records),
+        "score": command("score", file, "validation", *records),
+    }
+    for method in ("dpo", "sft"):
+        command("select", file, setting, method)
+    command("generate", file, "test", *choices)
+    command("score", file, "test", *choices)
+    command("aggregate", file)
+    return SimpleNamespace(
+        experiment=experiment,
+        folders=folders,
+        runs=runs,
+        records=records,
+        choices=choices,
+        said=said,
+    )
+
+
+def test_data_are_written_with_their_record_and_the_setting(done):
+    record = read_json(done.folders.data_record)
+    assert {split: item["rows"] for split, item in record["splits"].items()} == {
+        "pretrain": 30,
+        "sft": 20,
+        "train": 40,
+        "validation": 6,
+        "test": 6,
+    }
+    setting = read_json(done.folders.record)
+    assert config.Setting.model_validate(setting) == done.experiment.settings["small"]
+
+
+def test_data_are_written_by_one_process(done, command):
+    with lock(done.folders.data_record.parent), pytest.raises(IntegrityError):
+        command("data", "tiny.yaml", done.folders.name)
+
+
+def test_align_says_how_each_run_ended_and_makes_none_twice(done, command):
+    assert [line for line in done.said["align"].split("\n") if line in ("ok", "current")] == [
+        "ok",
+        "ok",
+        "ok",
+    ]
+    again = command("align", "tiny.yaml", *done.records)
+    assert [line for line in again.split("\n") if line in ("ok", "current")] == ["current"] * 3
+    assert all(read_json(record)["status"] == "ok" for record in done.records)
+
+
+def test_answers_are_whole_and_not_made_twice(done, command, monkeypatch):
+    """Four prompts, each sampled and greedy."""
+    path = done.runs[0].evaluation().responses("toyland")
+    rows = read_rows(path)
+    assert len(rows) == 8 and all(len(row["answers"]) == 1 for row in rows)
+    monkeypatch.setattr(generate_stage, "answer", lambda *_: pytest.fail("answered again"))
+    command("generate", "tiny.yaml", "validation", *done.records)
+
+
+def test_answers_are_made_again_for_another_model(done):
+    [target] = targets(done.experiment, "validation", done.records[:1])
+    record = read_json(done.records[0])
+    path = target.evaluation.responses("toyland")
+    before = read_rows(path), path.stat().st_mtime_ns
+    write_json(done.records[0], record | {"model": "another"})
+    generate_stage.respond(done.experiment, "validation", target, ["toyland"])
+    assert read_rows(path) == before[0], "these weights are the same, and so is the noise"
+    assert path.stat().st_mtime_ns != before[1]
+    write_json(done.records[0], record)
+    generate_stage.respond(done.experiment, "validation", target, ["toyland"])
+
+
+def test_a_diverged_run_gives_no_answers(done):
+    run = done.folders.run("dpo", "beta=9.0", 0)
+    write_json(run.record, {"status": "diverged", "model": None, "step": 1, "examples": []})
+    [target] = targets(done.experiment, "validation", [run.record])
+    generate_stage.respond(done.experiment, "validation", target, ["toyland"])
+    assert read_rows(target.evaluation.responses("toyland")) == []
+
+
+def test_scores_and_probes_of_validation(done):
+    for run in done.runs:
+        rows = {row["metric"]: row for row in read_rows(run.evaluation().rows("toyland"))}
+        assert rows["reward"]["n"] == 4 and rows["reward"]["split"] == "validation"
+        assert rows["reward"]["method"] == run.method and rows["reward"]["point"] == run.point
+    steps = {row["step"] for row in read_rows(done.runs[0].probe_rows("toyland"))}
+    assert steps == {0, 2}
+
+
+def test_the_best_point_is_tested_and_no_other(done):
+    choice = read_json(done.choices[0])
+    values = {}
+    for run in done.runs[:2]:
+        rows = read_rows(run.evaluation().rows("toyland"))
+        [values[run.point]] = [row["value"] for row in rows if row["metric"] == "reward"]
+    assert choice["point"] == max(POINTS, key=values.__getitem__)
+    rows = read_rows(selected(done.folders, "tiny", "dpo", 0).rows("toyland"))
+    assert {(row["point"], row["split"]) for row in rows} == {(choice["point"], "test")}
+
+
+def test_nothing_is_scored_twice(done, command):
+    said = command("score", "tiny.yaml", "validation", *done.records)
+    assert said.count(": current") == 3
+
+
+def test_the_experiments_rows_are_all_of_them(done):
+    rows = read_rows(done.experiment.folder.rows)
+    found = Counter((row["method"], row["split"]) for row in rows if row["metric"] == "reward")
+    assert found == {
+        ("dpo", "validation"): 2,
+        ("dpo", "test"): 1,
+        ("sft", "validation"): 1,
+        ("sft", "test"): 1,
+    }
+    assert len(read_rows(done.experiment.folder.items)) > len(rows)
+    dynamics = read_rows(done.experiment.folder.dynamics)
+    assert {row["method"] for row in dynamics} == {"dpo"}
+    assert {row["point"] for row in dynamics} == set(POINTS)
+    assert (done.experiment.folder.tables / "small").is_dir()
+
+
+def test_aggregating_again_gives_the_same_bytes(done, command):
+    files = [done.experiment.folder.rows, done.experiment.folder.items]
+    files += sorted(path for path in done.experiment.folder.tables.rglob("*") if path.is_file())
+    before = [path.read_bytes() for path in files]
+    command("aggregate", "tiny.yaml")
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_an_experiment_that_shares_runs_labels_its_rows_with_its_own_name(done, place, command):
+    """Validation scores belong to the setting's runs; a row says whose table it is in."""
+    text = (place / "tiny.yaml").read_text().replace("experiment: tiny", "experiment: other")
+    (place / "other.yaml").write_text(text)
+    command("score", "other.yaml", "validation", *done.records)
+    for method in ("dpo", "sft"):
+        command("select", "other.yaml", done.folders.name, method)
+    choices = [done.folders.selection("other", method) for method in ("dpo", "sft")]
+    command("generate", "other.yaml", "test", *choices)
+    command("score", "other.yaml", "test", *choices)
+    command("aggregate", "other.yaml")
+    rows = read_rows(config.read(place / "other.yaml").folder.rows)
+    assert {row["experiment"] for row in rows} == {"other"}
+
+
+def test_a_judge_is_served_only_where_one_is_asked(done):
+    with score_stage.judge_for(done.experiment, ["toyland"]) as judge:
+        assert judge is None
+
+
+def test_the_summary_is_table_1_and_where_the_page_is(done, command):
+    said = command("summary", "tiny.yaml")
+    assert "DPO" in said and "SFT" in said and "report.html" in said

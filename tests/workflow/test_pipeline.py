@@ -1,0 +1,127 @@
+"""The finished pipeline, and what reruns when something changes.
+
+Which jobs must run follows from the DAG itself: a method's runs depend on its code, the engine's
+version and the reference, and on no other method.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from checkout import Checkout
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+def stages(planned: set[str]) -> set[str]:
+    """Rule names without the setting's folder."""
+    return {name.split("_small-")[0] for name in planned} - {"all"}
+
+
+def methods(planned: set[str], stage: str) -> set[str]:
+    """The methods for which a stage is planned."""
+    names = [name for name in planned if name.startswith(f"{stage}_")]
+    return {name.split("_", 2 + stage.count("_"))[-1].rsplit("_", 1)[0] for name in names}
+
+
+def stamps(checkout: Checkout) -> dict[Path, int]:
+    """When each run's record was written."""
+    records = checkout.folder.glob("results/*/runs/*/*/*/run.json")
+    return {path: path.stat().st_mtime_ns for path in records}
+
+
+@pytest.fixture(scope="module")
+def rows(finished: Checkout) -> pd.DataFrame:
+    return pd.read_parquet(finished.folder / "results/experiments/test/rows.parquet")
+
+
+def test_every_cell_is_there(rows: pd.DataFrame) -> None:
+    test = rows[rows.split == "test"]
+    assert set(test.method) == {"sft", "dpo", "pro_p", "pro_b"}
+    assert set(test.benchmark) == {"toyland", "alpaca_eval_2", "mt_bench", "lm_eval_tasks"}
+    shown = test[(test.benchmark != "lm_eval_tasks") & ~test.metric.str.startswith("length_con")]
+    assert set(shown.status) == {"ok"}
+
+
+def test_validation_covers_the_grid(rows: pd.DataFrame) -> None:
+    validation = rows[(rows.split == "validation") & (rows.metric == "win_rate")]
+    points = set(zip(validation.method, validation.point, strict=True))
+    assert {("dpo", "beta=0.1"), ("dpo", "beta=0.3"), ("sft", "default")} < points
+    assert len(validation) == 1 + 2 + 2 + 1
+
+
+def test_table_and_page_are_written(finished: Checkout) -> None:
+    folder = finished.folder / "results/experiments/test"
+    table = (folder / "tables/small/table1.csv").read_text()
+    assert "DPO" in table and "PRO-P" in table
+    page = (folder / "report.html").read_text()
+    assert "<svg" in page and "src=\"http" not in page
+
+
+def test_rows_trace_to_model_and_judge(rows: pd.DataFrame, finished: Checkout) -> None:
+    run = finished.folder.glob("results/small-*/runs/dpo/beta=0.1/seed=0/run.json")
+    record = json.loads(next(run).read_text())
+    row = rows[(rows.method == "dpo") & (rows.point == "beta=0.1")].iloc[0]
+    assert row.model_digest == record["model"]
+    judged = rows[rows.benchmark == "mt_bench"]
+    assert set(judged.judge) == {"toyland-gold"} and set(judged.judge_version) == {"1"}
+
+
+def test_second_run_does_nothing(finished: Checkout) -> None:
+    assert finished.planned() == set()
+
+
+def test_formula_edit_reruns_that_method_alone(checkout: Checkout) -> None:
+    checkout.edit("losses/pro_p.py", "beta * ", "2 * beta * ")
+    planned = checkout.planned()
+    assert methods(planned, "align_small") == {"pro_p"}
+    assert "select" in planned and "aggregate" in planned
+    assert not {"data", "pretrain", "sft", "reference"} & planned
+
+
+def test_comment_and_docstring_edits_rerun_no_training(checkout: Checkout) -> None:
+    path = checkout.folder / "losses/dpo.py"
+    path.write_text("# A comment.\n" + path.read_text().replace('"""', '"""Edited. ', 1))
+    assert checkout.planned() == set()
+
+
+def test_new_engine_version_reruns_all_training(checkout: Checkout, repository: Path) -> None:
+    # `python -m snakemake` puts the working directory first on the path.
+    shutil.copytree(repository / "plumbline", checkout.folder / "plumbline")
+    checkout.edit("plumbline/__init__.py", "ENGINE = 1", "ENGINE = 99")
+    planned = checkout.planned()
+    assert {"data", "pretrain", "sft", "reference"} <= planned
+    assert methods(planned, "align_small") == {"sft", "dpo", "pro_p", "pro_b"}
+
+
+def test_new_method_runs_alone(checkout: Checkout) -> None:
+    source = (checkout.folder / "losses/dpo.py").read_text()
+    (checkout.folder / "losses/mine.py").write_text(source.replace("def dpo(", "def mine("))
+    line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
+    checkout.edit("config/test.yaml", line, line + "  mine: {beta: 0.2}\n")
+    planned = checkout.planned()
+    assert methods(planned, "align_small") == {"mine"}
+    assert methods(planned, "generate_validation_small") == {"mine"}
+    assert not {"data", "pretrain", "sft", "reference"} & planned
+
+
+def test_new_beta_trains_the_new_point_alone(checkout: Checkout) -> None:
+    before = stamps(checkout)
+    checkout.edit("config/test.yaml", "dpo: {beta: [0.1, 0.3]}", "dpo: {beta: [0.1, 0.3, 1.0]}")
+    checkout.edit("config/test.yaml", "grid_points: 2", "grid_points: 3")
+    planned = checkout.planned()
+    assert methods(planned, "align_small") == {"dpo"}
+    aligning = sorted(name for name in planned if name.startswith("align"))
+    checkout.snakemake("--configfile", "config/test.yaml", "--until", *aligning)
+    after = stamps(checkout)
+    assert {path.parts[-3] for path in after.keys() - before.keys()} == {"beta=1.0"}
+    assert all(after[path] == stamp for path, stamp in before.items())
+
+
+def test_killed_score_is_made_again_and_nothing_else(checkout: Checkout) -> None:
+    run = next(checkout.folder.glob("results/small-*/runs/dpo/beta=0.1/seed=0"))
+    (run / "scores/toyland/validation/rows.parquet").unlink()
+    planned = checkout.planned()
+    assert stages(planned) >= {"score_validation", "select", "aggregate", "report"}
+    assert not [name for name in planned if name.startswith(("align", "generate_validation"))]
