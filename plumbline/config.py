@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
@@ -25,7 +26,7 @@ from pydantic import (
 )
 
 from plumbline import plugins
-from plumbline.artifacts import digest, write_json
+from plumbline.artifacts import digest, write_text
 from plumbline.errors import ConfigError, MethodError
 from plumbline.layout import ExperimentFolder, Run, SettingFolder, point_name
 from plumbline.toyland.spec import WorldSpec
@@ -280,11 +281,14 @@ class Experiment(Strict):
         return ExperimentFolder(self.experiment)
 
     def write(self) -> Path:
-        """Keep the experiment under its digest, as the jobs of a workflow read it."""
-        content = self.model_dump()
+        """Keep the experiment under its digest, as the jobs of a workflow read it.
+
+        The order of methods and settings is kept: it is the order of the tables.
+        """
+        content = json.dumps(self.model_dump(), indent=2, ensure_ascii=False)
         path = self.folder.resolved(digest(content)[:8])
         if not path.is_file():
-            write_json(path, content)
+            write_text(path, content)
         return path
 
     def setting_folders(self) -> dict[str, SettingFolder]:
