@@ -47,7 +47,7 @@ LINE_HEIGHT = 1.35
 with_our_look = matplotlib.rc_context(LOOK)
 
 
-def panels(rows: int, columns: int, *, width: float, height: float, **subplots: object):
+def panels(rows: int, columns: int, *, width: float, height: float, **subplots: object) -> tuple:
     """A figure of rows x columns axes; width and height in inches.
 
     Returns (figure, 2-d array of axes).

@@ -114,6 +114,7 @@ def path(quality: GridRow, length: GridRow) -> dict[str, tuple[float, float]]:
 
 
 def has_value(cell: Cell | None) -> bool:
+    """Whether there is a number to draw."""
     return cell is not None and cell.value is not None
 
 
