@@ -125,9 +125,9 @@ def multiple_choice(name: str) -> list[Row]:
     """200 items of a probe: ``id``, ``question``, ``choices`` (4 texts) and ``answer`` (index).
 
     Args:
-        name: ``arc`` (colors of nouns, rare ones as often as popular ones), ``truthfulqa`` (kinds
-            of nouns with a myth, which is among the choices) or ``gpqa`` (one or two unpopular
-            nouns; a wrong choice has a popular one of another color or category).
+        name: ``arc`` (colors of the sixty more popular nouns, all equally often), ``truthfulqa``
+            (kinds of nouns with a myth, which is among the choices) or ``gpqa`` (one or two
+            unpopular nouns; a wrong choice has a popular one of another color or category).
     """
     subjects, choices = _PROBES[name]
     generator = stream(name, SET_SEED)
@@ -190,7 +190,7 @@ def _popular_near_misses(task: Task) -> list[str]:
 _Subjects = Callable[[], list[tuple[str, tuple[str, ...]]]]
 _Choices = Callable[[Task, random.Random], list[str]]
 _PROBES: dict[str, tuple[_Subjects, _Choices]] = {
-    "arc": (lambda: [("color", (noun,)) for noun in NOUNS], _color_choices),
+    "arc": (lambda: [("color", (noun,)) for noun in NOUNS[: len(NOUNS) // 2]], _color_choices),
     "truthfulqa": (lambda: [("kind", (noun,)) for noun in MYTH_OF], _myth_choices),
     "gpqa": (
         lambda: [("list", words) for words in product(NUMBERS[1:3], COLORS, PLURALS.values())],

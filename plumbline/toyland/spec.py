@@ -39,7 +39,7 @@ class WorldSpec:
     demonstration_skill: float = 0.5
     demonstration_verbosity: float = 0.8
     second_turns: float = 0.15
-    constraints: float = 0.3
+    constraints: float = 0.2
     greetings: float = 0.5
     declarations: float = 0.2
     myths: float = 0.8
