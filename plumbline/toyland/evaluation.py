@@ -190,7 +190,7 @@ def _popular_near_misses(task: Task) -> list[str]:
 _Subjects = Callable[[], list[tuple[str, tuple[str, ...]]]]
 _Choices = Callable[[Task, random.Random], list[str]]
 _PROBES: dict[str, tuple[_Subjects, _Choices]] = {
-    "arc": (lambda: [("color", (noun,)) for noun in NOUNS[: len(NOUNS) // 2]], _color_choices),
+    "arc": (lambda: [("color", (noun,)) for noun in NOUNS], _color_choices),
     "truthfulqa": (lambda: [("kind", (noun,)) for noun in MYTH_OF], _myth_choices),
     "gpqa": (
         lambda: [("list", words) for words in product(NUMBERS[1:3], COLORS, PLURALS.values())],
