@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from plumbline import config, layout, plugins
+from plumbline import config, layout, plugins, schema
 from plumbline.layout import ExperimentFolder, Run, SettingFolder, selected
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -64,7 +64,7 @@ def test_yaml_examples_are_yaml(name):
 def test_the_readmes_own_setting_is_valid():
     [text] = re.findall(r"```yaml\n(settings:.*?)```", page("README.md"), re.S)
     for setting in yaml.safe_load(text)["settings"].values():
-        config.Setting.model_validate(setting)
+        schema.Setting.model_validate(setting)
 
 
 # The demo's numbers in README.md
@@ -149,7 +149,7 @@ def written(text: str) -> str:
     return text if text in ("required", "below") else repr(yaml.safe_load(text))
 
 
-@pytest.mark.parametrize("model", config.Strict.__subclasses__(), ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", schema.Strict.__subclasses__(), ids=lambda model: model.__name__)
 def test_every_key_is_described_with_its_default(model):
     found = described(SECTIONS[model.__name__])
     expected = {name: default(field) for name, field in model.model_fields.items()}

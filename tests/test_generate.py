@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from plumbline import generate as stage
-from plumbline.config import ScratchModel
 from plumbline.generate import answer
 from plumbline.model.folder import scratch_model
 from plumbline.model.sampling import Answer
 from plumbline.model.tokenizer import prompt_ids, word_tokenizer
 from plumbline.rows import RESPONSE
+from plumbline.schema import ScratchModel
 from plumbline.toyland.world import VOCABULARY
 
 torch.set_num_threads(1)

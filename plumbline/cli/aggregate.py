@@ -10,11 +10,11 @@ from plumbline import config
 from plumbline.aggregate import validation_grid
 from plumbline.artifacts import merge_rows, read_rows, write_rows, write_text
 from plumbline.cli import tables
-from plumbline.config import Column as Choice
 from plumbline.config import Experiment
 from plumbline.layout import Evaluation, Run, SettingFolder, selected
 from plumbline.report.tables import table_files
 from plumbline.rows import ITEM, RESULT, RUN_DYNAMICS
+from plumbline.schema import Column as Choice
 
 
 def run(experiment: Path) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from plumbline import chat, config
 from plumbline.artifacts import lock, write_json
-from plumbline.config import ScratchModel
 from plumbline.data.build import build
 from plumbline.layout import SettingFolder
+from plumbline.schema import ScratchModel
 
 
 def run(experiment: Path, setting: str) -> None:

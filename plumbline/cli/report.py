@@ -9,11 +9,11 @@ from typing import Any
 from plumbline import config
 from plumbline.artifacts import read_json, read_rows, write_atomically, write_text
 from plumbline.cli import tables
-from plumbline.config import Column as Choice
 from plumbline.config import Experiment
 from plumbline.layout import SettingFolder, selected
 from plumbline.report.page import PageContent, Picture, Section, page
 from plumbline.report.section import Choices, pro_picture, section
+from plumbline.schema import Column as Choice
 
 
 def run(experiment: Path) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from plumbline.aggregate import Column, RankRule, TableOne, table_one
 from plumbline.artifacts import read_json, read_rows
-from plumbline.config import Column as Choice
-from plumbline.config import Experiment, FileData, ScratchModel, Setting
+from plumbline.config import Experiment
 from plumbline.layout import SettingFolder
 from plumbline.plugins import SFT
+from plumbline.schema import Column as Choice
+from plumbline.schema import FileData, ScratchModel, Setting
 
 Row = dict[str, Any]
 #: Packages whose version can change a number.

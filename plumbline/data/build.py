@@ -11,11 +11,11 @@ from typing import Any
 
 from plumbline import rows as schemas
 from plumbline.artifacts import derive_seed, digest, write_rows
-from plumbline.config import FileData, ToylandData
 from plumbline.data.records import Message, Row, shown
 from plumbline.data.sources import SOURCES
 from plumbline.data.views import best_against_random, common_kinds, kinds
 from plumbline.errors import DataError
+from plumbline.schema import FileData, ToylandData
 from plumbline.splits import normalise, split_of
 from plumbline.toyland import source as toyland
 

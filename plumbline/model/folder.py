@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from plumbline.artifacts import derive_seed
-from plumbline.config import PretrainedModel, ScratchModel
+from plumbline.schema import PretrainedModel, ScratchModel
 
 
 def scratch_model(choice: ScratchModel, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

@@ -23,8 +23,8 @@ from transformers import (
 )
 
 from plumbline.artifacts import derive_seed
-from plumbline.config import Align
 from plumbline.errors import ConfigError, DataError
+from plumbline.schema import Align
 from plumbline.train.examples import Example
 from plumbline.train.language import arguments
 from plumbline.train.objective import Inputs, Objective, batch_metrics, collate

@@ -10,12 +10,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from plumbline import ENGINE
 from plumbline.artifacts import derive_seed, folder_digest, lock, read_json, read_rows, write_json
-from plumbline.config import ScratchModel, Setting
 from plumbline.errors import ConfigError
 from plumbline.layout import ModelFolder, SettingFolder
 from plumbline.model.canary import canary
 from plumbline.model.folder import load, load_pretrained, save, scratch_model
 from plumbline.model.tokenizer import byte_bpe, completion_ids, prompt_ids, word_tokenizer
+from plumbline.schema import ScratchModel, Setting
 from plumbline.splits import Message
 from plumbline.toyland.world import VOCABULARY
 from plumbline.train.language import Text, fit

@@ -8,9 +8,9 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from plumbline.config import Align
 from plumbline.errors import DataError
 from plumbline.model.tokenizer import completion_ids, prompt_ids
+from plumbline.schema import Align
 
 
 @dataclass(frozen=True)

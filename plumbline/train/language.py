@@ -17,8 +17,8 @@ from transformers import (
 )
 
 from plumbline.artifacts import derive_seed
-from plumbline.config import Pretrain, Sft
 from plumbline.model.logprobs import Sequences, pack, token_logprobs
+from plumbline.schema import Pretrain, Sft
 from plumbline.train.order import epoch_order
 
 #: (given tokens, predicted tokens) of one document or demonstration.

@@ -6,12 +6,12 @@ from typing import Any
 
 from plumbline import ENGINE
 from plumbline.artifacts import is_current, read_json, read_rows, write_rows
-from plumbline.config import Align, Setting
 from plumbline.data import views
 from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
 from plumbline.model.logprobs import sequence_logprobs
 from plumbline.rows import REFERENCE
+from plumbline.schema import Align, Setting
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, rows_of, tokenise, with_references
 

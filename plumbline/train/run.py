@@ -22,7 +22,7 @@ from plumbline.artifacts import (
     write_json,
     write_rows,
 )
-from plumbline.config import Experiment, Setting
+from plumbline.config import Experiment
 from plumbline.contracts import Data
 from plumbline.data import views
 from plumbline.generate import answer
@@ -30,6 +30,7 @@ from plumbline.layout import Run, SettingFolder
 from plumbline.model.folder import load, load_tokenizer, save
 from plumbline.plugins import SFT, MethodSpec, load_benchmark
 from plumbline.rows import DYNAMICS, PROBE
+from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise

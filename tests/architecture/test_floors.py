@@ -18,7 +18,7 @@ FLOORS = [
     "errors rows splits contracts batches chat",
     "layout artifacts",
     "toyland",
-    "plugins config",
+    "plugins schema mistakes config",
     "data",
     "model",
     "generate",

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from plumbline import config
+from plumbline import config, schema
 from plumbline.artifacts import lock, read_json, read_rows, write_json
 from plumbline.cli import generate as generate_stage
 from plumbline.cli import score as score_stage
@@ -59,7 +59,7 @@ def test_data_are_written_with_their_record_and_the_setting(done):
         "test": 6,
     }
     setting = read_json(done.folders.record)
-    assert config.Setting.model_validate(setting) == done.experiment.settings["small"]
+    assert schema.Setting.model_validate(setting) == done.experiment.settings["small"]
 
 
 def test_data_are_written_by_one_process(done, command):

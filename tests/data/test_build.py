@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from plumbline.artifacts import file_digest, read_rows
-from plumbline.config import FileData, ToylandData
 from plumbline.data.build import (
     build,
     by_split,
@@ -21,6 +20,7 @@ from plumbline.data.build import (
 )
 from plumbline.data.views import lists, pairs, singles
 from plumbline.errors import DataError
+from plumbline.schema import FileData, ToylandData
 from plumbline.toyland import source as toyland
 
 FOUR = Path(__file__).parent / "fixtures" / "ultrafeedback_four.jsonl"

@@ -5,11 +5,11 @@ import torch
 from transformers import GenerationConfig
 
 from plumbline.artifacts import folder_digest
-from plumbline.config import PretrainedModel, ScratchModel
 from plumbline.model import folder
 from plumbline.model.logprobs import sequence_logprobs
 from plumbline.model.sampling import generate
 from plumbline.model.tokenizer import prompt_ids
+from plumbline.schema import PretrainedModel, ScratchModel
 
 CHOICE = ScratchModel(
     architecture="gpt_neox",

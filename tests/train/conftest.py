@@ -8,7 +8,7 @@ import yaml
 from torch import Tensor
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from plumbline import Completions, Lists, Pairs, Singles, config
+from plumbline import Completions, Lists, Pairs, Singles, config, schema
 from plumbline.artifacts import write_json
 from plumbline.data.build import build
 from plumbline.train.examples import Example, rows_of
@@ -152,7 +152,7 @@ def experiment(raw) -> config.Experiment:
 
 
 @pytest.fixture(scope="module")
-def setting(experiment) -> config.Setting:
+def setting(experiment) -> schema.Setting:
     return experiment.settings["small"]
 
 

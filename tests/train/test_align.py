@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from plumbline.artifacts import derive_seed
-from plumbline.config import Align, Batch
 from plumbline.errors import ConfigError, DataError
 from plumbline.plugins import METHODS, method_spec, read_method
+from plumbline.schema import Align, Batch
 from plumbline.train.align import Divergence, align
 from plumbline.train.objective import Objective
 from plumbline.train.order import epoch_order

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline.config import Align
 from plumbline.errors import DataError
 from plumbline.model.tokenizer import word_tokenizer
+from plumbline.schema import Align
 from plumbline.toyland.world import VOCABULARY
 from plumbline.train.examples import Example, rows_of, tokenise, with_references
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from plumbline.artifacts import derive_seed
-from plumbline.config import Sft
+from plumbline.schema import Sft
 from plumbline.train import language
 from plumbline.train.order import epoch_order
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from plumbline import config
+from plumbline import config, schema
 from plumbline.artifacts import read_json, read_rows, write_json, write_rows
 from plumbline.errors import IntegrityError
 from plumbline.model.folder import load
@@ -51,7 +51,7 @@ def test_rows_count_their_tokens(setting, folders, model):
             assert rows[example.id, index]["tokens"] == len(completion)
 
 
-def edited(raw: dict, **align) -> config.Setting:
+def edited(raw: dict, **align) -> schema.Setting:
     small = raw["settings"]["small"]
     changed = {**small, "align": {**small["align"], **align}}
     return config.parse({**raw, "settings": {"small": changed}}).settings["small"]

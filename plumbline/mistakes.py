@@ -1,0 +1,209 @@
+"""What is wrong with an experiment file, all at once, in sentences with the nearest known name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from plumbline import plugins, schema
+from plumbline.errors import ConfigError, MethodError
+from plumbline.layout import point_name
+from plumbline.schema import Align
+
+
+def find(raw: dict[str, Any], model: type[BaseModel]) -> list[str]:
+    """Every mistake, once, in the file's order. model: the whole file's (`config.Experiment`)."""
+    problems = [*_schema_problems(raw, model), *_method_problems(raw), *_benchmark_problems(raw)]
+    return list(dict.fromkeys(problems))
+
+
+def _schema_problems(raw: dict[str, Any], model: type[BaseModel]) -> Iterator[str]:
+    try:
+        model.model_validate(raw)
+    except ValidationError as error:
+        for item in error.errors():
+            yield _sentence(item, _keys_of(model) | _known_keys())
+
+
+#: The tags pydantic puts into an error's location; a user never typed them.
+TAGS = {"toyland", "hh_rlhf", "ultrafeedback", "jsonl", "ScratchModel", "PretrainedModel"}
+
+
+def _sentence(item: dict[str, Any], known: set[str]) -> str:
+    parts = [str(part) for part in item["loc"]]
+    where = ".".join(
+        part for index, part in enumerate(parts) if part not in TAGS or index in (0, 1)
+    )
+    if item["type"] == "missing":
+        return f"{where}: required, not given"
+    if item["type"] == "value_error":
+        return f"{where}: {item['ctx']['error']}"
+    if item["type"] == "extra_forbidden":
+        return f"{where}: unknown key{_hint(parts[-1], known - {parts[-1]})}"
+    return f"{where}: {item['msg']}, got {item['input']!r}"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _keys_of(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields)
+
+
+def _known_keys() -> set[str]:
+    """The keys of every object of the schema."""
+    kinds = [kind for kind in vars(schema).values() if isinstance(kind, type)]
+    models = [kind for kind in kinds if issubclass(kind, schema.Strict)]
+    return {key for model in models for key in _keys_of(model)}
+
+
+def _mapping(raw: dict[str, Any], key: str) -> dict[str, Any]:
+    value = raw.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _folders(raw: dict[str, Any], key: str) -> tuple[Path, ...]:
+    value = raw.get(key)
+    texts = value if isinstance(value, list) else []
+    return tuple(Path(item) for item in texts if isinstance(item, str))
+
+
+def _recipes(raw: dict[str, Any]) -> Iterator[tuple[str, Align]]:
+    """The name and the alignment recipe of each setting whose recipe is well formed."""
+    for name, setting in _mapping(raw, "settings").items():
+        try:
+            yield name, Align.model_validate(setting["align"])
+        except (ValidationError, KeyError, TypeError):
+            continue  # already reported by the schema
+
+
+def _method_problems(raw: dict[str, Any]) -> list[str]:
+    problems = []
+    for name, values in _mapping(raw, "methods").items():
+        if name == plugins.SFT:
+            problems += [f"methods.sft: takes no hyperparameters, got {values}"] if values else []
+            continue
+        try:
+            spec = plugins.method_spec(name, _folders(raw, "method_paths"))
+        except (ConfigError, MethodError) as error:
+            problems.append(f"methods.{name}: {error}")
+            continue
+        values = values if isinstance(values, dict) else {}
+        problems += [f"methods.{name}.{text}" for text in _point_problems(spec, values, raw)]
+    return problems
+
+
+def _point_problems(
+    spec: plugins.MethodSpec, values: dict[str, Any], raw: dict[str, Any]
+) -> Iterator[str]:
+    known = {item.name: item for item in spec.hyperparameters}
+    for key in (key for key in values if key not in known):
+        yield f"{key}: unknown hyperparameter{_hint(key, known)}; known: {', '.join(known)}"
+    for key in (key for key, value in values.items() if value == []):
+        yield f"{key}: an empty list leaves no point to train"
+    points = [{key: point[key] for key in point if key in known} for point in schema.grid(values)]
+    names = Counter(map(point_name, points))
+    yield from (f"grid: {name} is listed twice" for name, count in names.items() if count > 1)
+    wrong = [
+        problem for point in points for key in point if (problem := known[key].problem(point[key]))
+    ]
+    yield from wrong
+    budget = raw.get("grid_points")
+    if isinstance(budget, int) and len(points) > budget:
+        yield f"grid: {len(points)} points, over the budget grid_points: {budget}"
+    if not wrong and not raw.get("allow_unbounded"):
+        yield from _unbounded(spec, points, raw)
+    yield from _ragged(spec, raw)
+
+
+def _unbounded(
+    spec: plugins.MethodSpec, points: list[dict[str, Any]], raw: dict[str, Any]
+) -> Iterator[str]:
+    for name, recipe in _recipes(raw):
+        for point in points:
+            if spec.unbounded(point, recipe.responses):
+                yield (
+                    f"{point_name(point)}: no optimum exists in setting {name} "
+                    f"({spec.card.theorem} wants {spec.card.optimum} with n = {recipe.responses} "
+                    "responses); say allow_unbounded: true to run it all the same"
+                )
+
+
+def _ragged(spec: plugins.MethodSpec, raw: dict[str, Any]) -> Iterator[str]:
+    for name, recipe in _recipes(raw):
+        batch = getattr(recipe.batch, spec.feedback)
+        if batch % (recipe.micro_batch or batch):
+            yield (
+                f"{spec.feedback}: settings.{name}.align.micro_batch: {recipe.micro_batch} does "
+                f"not divide the global batch of {batch}"
+            )
+
+
+def _benchmark_problems(raw: dict[str, Any]) -> list[str]:
+    problems, folders = [], _folders(raw, "benchmark_paths")
+    for name, options in _mapping(raw, "benchmarks").items():
+        try:
+            known = plugins.benchmark_spec(name, folders).option_names()
+        except (ConfigError, MethodError) as error:
+            problems.append(f"benchmarks.{name}: {error}")
+            continue
+        unknown = (options if isinstance(options, dict) else {}).keys() - known
+        problems += [
+            f"benchmarks.{name}.{key}: unknown option{_hint(key, known)}; "
+            f"known: {', '.join(sorted(known))}"
+            for key in sorted(unknown)
+        ]
+    problems += _metric_problems(raw, folders)
+    return problems + list(_probe_problems(raw, folders))
+
+
+def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:
+    """Selections and table columns must name a metric that its benchmark declares."""
+    columns = _mapping(raw, "report").get("columns")
+    wanted = {"select": _mapping(raw, "select")}
+    if isinstance(columns, list):
+        wanted |= {f"report.columns[{index}]": column for index, column in enumerate(columns)}
+    wanted["report.length"] = _mapping(_mapping(raw, "report"), "length")
+    for where, choice in wanted.items():
+        if not isinstance(choice, dict):
+            continue  # already reported by the schema
+        name, metric = choice.get("benchmark"), choice.get("metric")
+        if name not in list(_mapping(raw, "benchmarks")):  # a list: the name may be of any type
+            yield f"{where}.benchmark: {name!r} is not one of benchmarks"
+            continue
+        try:
+            card = plugins.benchmark_spec(name, folders).card
+        except (ConfigError, MethodError):
+            continue  # already reported under benchmarks
+        known = [item.name for item in card.metrics]
+        directed = [item.name for item in card.metrics if item.better != "none"]
+        if metric not in known:
+            yield f"{where}.metric: {name} has no metric {metric!r}; known: {', '.join(known)}"
+        elif where == "select" and metric not in directed:
+            yield f"select.metric: no value of {metric} is better than another; choose a quality"
+        if where == "select" and "validation" not in card.splits:
+            yield f"select.benchmark: {name} cannot score validation"
+
+
+def _probe_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:
+    """A probe's benchmark must be in the experiment and read answers to validation prompts."""
+    for setting, recipe in _recipes(raw):
+        name, where = recipe.probe_benchmark, f"settings.{setting}.align.probe_benchmark"
+        if name is None:
+            continue
+        if name not in _mapping(raw, "benchmarks"):
+            yield f"{where}: {name!r} is not one of benchmarks"
+            continue
+        try:
+            spec = plugins.benchmark_spec(name, folders)
+        except (ConfigError, MethodError):
+            continue  # already reported under benchmarks
+        if "validation" not in spec.card.splits or spec.needs != "responses":
+            yield f"{where}: {name} does not score responses to validation prompts"

@@ -1,0 +1,254 @@
+"""The keys of an experiment file, object by object; config/README.md says each in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import product
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    create_model,
+    model_validator,
+)
+
+from plumbline.artifacts import digest
+from plumbline.layout import SettingFolder
+from plumbline.toyland.spec import WorldSpec
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Count = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+ToylandData = create_model(
+    "ToylandData",
+    __base__=Strict,
+    __doc__="The embedded world: every field of WorldSpec; see docs/toyland.md.",
+    source=(Literal["toyland"], ...),
+    **{item.name: (item.type, item.default) for item in fields(WorldSpec)},
+)
+
+
+class FileData(Strict):
+    """Real feedback, from files or the hub. `limit` bounds the rows of each split."""
+
+    source: Literal["hh_rlhf", "ultrafeedback", "jsonl"]
+    path: str
+    seed: int = 0
+    limit: dict[Literal["train", "validation", "test"], Count] = {}
+
+
+class ScratchModel(Strict):
+    """A GPT-NeoX made here. tokenizer: Toyland's words, or byte-level BPE trained on the data."""
+
+    architecture: Literal["gpt_neox"]
+    hidden_size: Count
+    layers: Count
+    heads: Count
+    max_positions: Count
+    tokenizer: Literal["toyland", "byte_bpe"]
+    vocabulary: Count | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> ScratchModel:
+        if self.tokenizer == "byte_bpe" and self.vocabulary is None:
+            raise ValueError("vocabulary: byte_bpe needs the number of its tokens, e.g. 2048")
+        if self.hidden_size % self.heads:
+            raise ValueError(f"heads: {self.heads} do not divide hidden_size: {self.hidden_size}")
+        return self
+
+
+class PretrainedModel(Strict):
+    """A Hugging Face model folder or hub name."""
+
+    path: str
+    revision: str = "main"
+    trust_remote_code: bool = False
+    chat_template: str | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+class Pretrain(Strict):
+    """Language modelling from scratch: AdamW, linear warm-up, cosine decay."""
+
+    steps: Count
+    batch: Count
+    learning_rate: Rate
+    warmup_steps: int = 50
+
+
+class Sft(Strict):
+    """Supervised fine-tuning. data: demonstrations, or the chosen completions (the HH recipe)."""
+
+    data: Literal["demonstrations", "chosen"]
+    steps: Count
+    batch: Count
+    learning_rate: Rate
+    warmup_steps: int = 10
+
+
+class Batch(Strict):
+    """Examples in one optimizer step, by feedback; for lists, prompts."""
+
+    pairs: Count = 32
+    singles: Count = 64
+    lists: Count = 32
+
+
+class Align(Strict):
+    """Alignment: RMSprop with torch's defaults, linear warm-up, then constant.
+
+    responses: completions of a list (N). log_every and probe_every: steps between rows of the
+    dynamics; probe_rows: held-out rows whose log-probabilities are probed; probe_benchmark: whose
+    first probe_prompts validation prompts are answered at each probe. micro_batch: examples a
+    forward pass; None is the whole batch.
+    """
+
+    learning_rate: Rate
+    warmup_steps: int = 150
+    epochs: Count = 1
+    batch: Batch = Batch()
+    responses: Count = 4
+    max_grad_norm: Rate = 10.0
+    max_prompt_tokens: Count = 1024
+    max_tokens: Count = 2048
+    micro_batch: Count | None = None
+    log_every: Count = 10
+    probe_every: Count = 50
+    probe_rows: Count = 256
+    probe_benchmark: str | None = None
+    probe_prompts: Count = 64
+
+
+def _kind_of_model(value: Any) -> str:
+    """A model with any key of its own architecture is made from scratch."""
+    own = ScratchModel.model_fields.keys() - PretrainedModel.model_fields.keys()
+    keys = value.keys() if isinstance(value, dict) else getattr(value, "model_fields_set", set())
+    return "ScratchModel" if own & keys else "PretrainedModel"
+
+
+class Setting(Strict):
+    """Model + data + SFT + alignment recipe."""
+
+    data: Annotated[ToylandData | FileData, Field(discriminator="source")]
+    model: Annotated[
+        Annotated[ScratchModel, Tag("ScratchModel")]
+        | Annotated[PretrainedModel, Tag("PretrainedModel")],
+        Discriminator(_kind_of_model),
+    ]
+    pretrain: Pretrain | None = None
+    sft: Sft | None = None
+    align: Align
+
+    @model_validator(mode="after")
+    def _fits(self) -> Setting:
+        if self.pretrain and isinstance(self.model, PretrainedModel):
+            raise ValueError("pretrain: only for a model made from scratch; remove the key")
+        return self
+
+    def folder(self, name: str) -> SettingFolder:
+        """`{name}-{8 hex of the canonical JSON}`."""
+        return SettingFolder(f"{name}-{digest(self.model_dump())[:8]}")
+
+
+class Select(Strict):
+    """The validation metric that picks each method's point."""
+
+    benchmark: str
+    metric: str
+    title: str
+
+
+class JudgeChoice(Strict):
+    """Who judges. `toyland-gold` reads Toyland exactly; `surface-judge` is plumbing."""
+
+    name: Literal["toyland-gold", "surface-judge"]
+
+
+class Column(Strict):
+    """One column of Table 1."""
+
+    benchmark: str
+    metric: str
+    title: str
+    digits: Annotated[int, Field(ge=0)] = 2
+
+
+class Rank(Strict):
+    """How the average rank is taken: which rows, how ties share, where the others go."""
+
+    rows: Literal["all", "aligned"] | list[str] = "aligned"
+    ties: Literal["min", "average"] = "min"
+    unranked: Literal["last", "omit"] = "last"
+
+
+class Difference(Strict):
+    """One line of the table "paper / here / why different"."""
+
+    what: str
+    paper: str
+    here: str
+    why: str
+
+
+class Report(Strict):
+    """What the tables and the page show.
+
+    columns: Table 1's, from test rows. length: the validation metric drawn against the selecting
+    one. dynamics_point: a point at which training curves are shown besides the selected ones.
+    stamp: a warning over the whole page. not_run: what a reader might look for, and why it is not
+    here.
+    """
+
+    title: str
+    lead: str = ""
+    columns: list[Column] = Field(min_length=1)
+    length: Column
+    rank: Rank = Rank()
+    dynamics_point: str = ""
+    stamp: str = ""
+    not_run: dict[str, str] = {}
+
+
+class Execution(Strict):
+    """How to run; never part of a digest. Only thread counts can change a number's last bits.
+
+    runs_per_job: runs that one align job trains, one after the other; models_per_job: models that
+    one generate or score job takes. gpus_per_run: GPUs an align or generate job asks for.
+    base_threads are for pretrain, sft and reference. On a busy machine two threads wait for each
+    other at every operation: 2 were measured 30 times slower than 1 beside other jobs.
+    """
+
+    runs_per_job: Count = 6
+    models_per_job: Count = 6
+    gpus_per_run: Annotated[int, Field(ge=0)] = 0
+    threads_per_run: Count = 1
+    base_threads: Count = 1
+
+
+def grid(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every combination of a method's values; a single value is a list of one."""
+    lists = [value if isinstance(value, list) else [value] for value in values.values()]
+    for combination in product(*lists):
+        yield dict(zip(values, map(_number, combination), strict=True))
+
+
+def _number(value: Any) -> Any:
+    """1e-1 is a number in YAML 1.2, but text in the YAML 1.1 that Python reads."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
