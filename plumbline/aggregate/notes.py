@@ -65,7 +65,7 @@ def rank_note(table: TableOne) -> str:
         f"Mean over {counted(columns, 'column')} of the place among {listing(ranked) or 'nobody'}; "
         f"{TIE_WORDS[table.rule.ties]}",
         *unranked_parts(table.lines, table.rule),
-        *([f"counts columns that are {table.rank_stamp}"] if table.rank_stamp else []),
+        *([f"stamped {table.rank_stamp}"] if table.rank_stamp else []),
     ]
     return "; ".join(parts) + "."
 
