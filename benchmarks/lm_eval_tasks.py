@@ -82,12 +82,15 @@ def score(
             name: _configured(name, about[name], files.get(name), shots.get(name), scratch)
             for name in tasks
         }
+        language_model = _language_model(model.folder, dtype, batch_size)
         samples = _samples(
-            _language_model(model.folder, dtype, batch_size),
+            language_model,
             _by_template(about, paths),
             limit=limit,
             gen_kwargs={"max_gen_toks": max_gen_toks} if max_gen_toks else None,
         )
+    proofs = {name: _proof(language_model, samples[name]) for name in tasks}
+    (scratch / "canary.json").write_text(json.dumps(proofs, indent=2))
     return [item for name in tasks for item in _items(name, about[name], samples[name])]
 
 
@@ -186,6 +189,16 @@ def _samples(model: Any, groups: dict[bool, list[str]], **options: Any) -> dict[
         )
         samples |= results["samples"]
     return samples
+
+
+def _proof(language_model: Any, samples: list[Row]) -> Row:
+    """Text and token ids of a task's first prompt, as lm-eval rendered it for this model."""
+    from plumbline.model.canary import check_start
+
+    text = samples[0]["arguments"][0][0]
+    ids = language_model.tok_encode(text)
+    check_start(language_model.tokenizer, ids)
+    return {"text": text, "ids": ids}
 
 
 def _items(name: str, about: Row, samples: list[Row]) -> Iterator[Row]:

@@ -143,6 +143,10 @@ class Evaluation:
     def responses(self, benchmark: str) -> Path:
         return self.folder / "responses" / self.split / f"{benchmark}.parquet"
 
+    def canary(self, benchmark: str) -> Path:
+        """Token ids of one rendered conversation: proof of the chat format."""
+        return self.folder / "responses" / self.split / f"{benchmark}.canary.json"
+
     def items(self, benchmark: str) -> Path:
         return self.folder / "scores" / benchmark / self.split / "items.parquet"
 

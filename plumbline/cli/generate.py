@@ -3,14 +3,18 @@
 from pathlib import Path
 
 from plumbline import config
-from plumbline.artifacts import derive_seed, is_current, write_rows
+from plumbline.artifacts import derive_seed, is_current, write_json, write_rows
 from plumbline.config import Experiment
 from plumbline.generate import answer
 from plumbline.layout import SettingFolder
+from plumbline.model.canary import canary
 from plumbline.model.folder import load
 from plumbline.rows import RESPONSE
 from plumbline.targets import Target, targets
 from plumbline.train.run import prompts_of
+
+#: What the assistant says in a benchmark's canary conversation: the first prompt's is rendered.
+CANARY = "hello ."
 
 
 def run(experiment: Path, split: str, paths: list[Path]) -> None:
@@ -48,5 +52,7 @@ def respond(experiment: Experiment, split: str, target: Target, names: list[str]
             loaded = loaded or load(target.model_folder)
             folders = SettingFolder(target.setting)
             asked = prompts_of(experiment, name, setting, folders, split)
+            proof = canary(loaded[1], asked[0]["prompt"], CANARY)
+            write_json(target.evaluation.canary(name), proof)
             rows = answer(*loaded, asked, derive_seed("answers", target.seed))
         write_rows(path, rows, RESPONSE, made_from)

@@ -31,13 +31,14 @@ def canary(
     rendered = tokenizer.apply_chat_template(
         [*prompt, answer], tokenize=True, return_dict=False, add_generation_prompt=False
     )
-    _check_start(tokenizer, asked)
+    check_start(tokenizer, asked)
     _check_end(tokenizer, rendered[len(asked) :])
     _check_equal(tokenizer, trained, rendered)
     return {"prompt": asked, "conversation": trained, "text": tokenizer.decode(trained)}
 
 
-def _check_start(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> None:
+def check_start(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> None:
+    """Raises ConfigError where a rendered prompt has its start token twice."""
     start = tokenizer.bos_token_id
     if start is not None and ids[:2] == [start, start]:
         raise ConfigError(

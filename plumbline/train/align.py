@@ -78,7 +78,9 @@ class PreferenceTrainer(Trainer):
         """
         examples = [item["examples"] for item in _take(epoch_iterator, num_batches)]
         batches = [{"inputs": collate(rows).to(device)} for rows in examples]
-        whole = collate([row for rows in examples for row in rows]).to(device)
+        whole = batches[0]["inputs"]
+        if len(batches) > 1:
+            whole = collate([row for rows in examples for row in rows]).to(device)
         if self.objective.spec.card.coupled and len(batches) > 1:
             self._couple(batches, whole)
         batches[-1]["whole"] = whole
