@@ -125,7 +125,7 @@ def multiple_choice(name: str) -> list[Row]:
     """200 items of a probe: ``id``, ``question``, ``choices`` (4 texts) and ``answer`` (index).
 
     Args:
-        name: ``arc`` (colors of the sixty more popular nouns, all equally often), ``truthfulqa``
+        name: ``arc`` (colors and kinds of the less popular nouns without a myth), ``truthfulqa``
             (kinds of nouns with a myth, which is among the choices) or ``gpqa`` (one or two
             unpopular nouns; a wrong choice has a popular one of another color or category).
     """
@@ -156,10 +156,20 @@ def _plain_test_tasks(subjects: Iterable[tuple[str, tuple[str, ...]]]) -> Iterat
                 yield task
 
 
-def _color_choices(task: Task, generator: random.Random) -> list[str]:
+def _lesser_known() -> list[tuple[str, tuple[str, ...]]]:
+    """Color and kind of every noun of the less popular half that has no myth."""
+    nouns = [noun for noun in NOUNS[len(NOUNS) // 2 :] if noun not in MYTH_OF]
+    return [(kind, (noun,)) for kind in ("color", "kind") for noun in nouns]
+
+
+def _fact_choices(task: Task, generator: random.Random) -> list[str]:
     noun = task.subject[0]
-    others = [color for color in COLORS if color != COLOR_OF[noun]]
-    return [f"{noun} is {color}" for color in [COLOR_OF[noun], *generator.sample(others, 3)]]
+    facts, values, form = {
+        "color": (COLOR_OF, COLORS, "{} is {}"),
+        "kind": (CATEGORY_OF, CATEGORIES, "{} is a {}"),
+    }[task.kind]
+    others = generator.sample([value for value in values if value != facts[noun]], 3)
+    return [form.format(noun, value) for value in [facts[noun], *others]]
 
 
 def _myth_choices(task: Task, generator: random.Random) -> list[str]:
@@ -190,7 +200,7 @@ def _popular_near_misses(task: Task) -> list[str]:
 _Subjects = Callable[[], list[tuple[str, tuple[str, ...]]]]
 _Choices = Callable[[Task, random.Random], list[str]]
 _PROBES: dict[str, tuple[_Subjects, _Choices]] = {
-    "arc": (lambda: [("color", (noun,)) for noun in NOUNS], _color_choices),
+    "arc": (_lesser_known, _fact_choices),
     "truthfulqa": (lambda: [("kind", (noun,)) for noun in MYTH_OF], _myth_choices),
     "gpqa": (
         lambda: [("list", words) for words in product(NUMBERS[1:3], COLORS, PLURALS.values())],

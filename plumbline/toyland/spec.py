@@ -34,7 +34,7 @@ class WorldSpec:
     pairs: int = 4800
     validation: int = 400
     test: int = 400
-    length_bias: float = 0.018
+    length_bias: float = 0.015
     noise: float = 0.3
     demonstration_skill: float = 0.5
     demonstration_verbosity: float = 0.8
