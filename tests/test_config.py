@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from plumbline import config
 from plumbline.errors import ConfigError
 from plumbline.layout import point_name
+from plumbline.schema import grid
 
 TEXT = """
 experiment: trial
@@ -361,13 +362,13 @@ def test_a_point_is_found_by_its_name(raw):
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=4, unique=True))
 def test_spelt_or_typed_numbers_are_one_grid(values):
     """YAML 1.1 reads 1e-1 as text."""
-    typed = [point_name(point) for point in config.grid({"beta": values})]
-    spelt = [point_name(point) for point in config.grid({"beta": [repr(item) for item in values]})]
+    typed = [point_name(point) for point in grid({"beta": values})]
+    spelt = [point_name(point) for point in grid({"beta": [repr(item) for item in values]})]
     assert typed == spelt
 
 
 def test_grid_is_every_combination_in_order():
-    assert list(config.grid({"b": [1, 2], "a": 3, "c": [4, 5]})) == [
+    assert list(grid({"b": [1, 2], "a": 3, "c": [4, 5]})) == [
         {"b": 1, "a": 3, "c": 4},
         {"b": 1, "a": 3, "c": 5},
         {"b": 2, "a": 3, "c": 4},

@@ -11,6 +11,8 @@ from plumbline.cli import generate as generate_stage
 from plumbline.cli import score as score_stage
 from plumbline.errors import IntegrityError
 from plumbline.layout import selected
+from plumbline.model.folder import load
+from plumbline.model.tokenizer import prompt_ids
 from plumbline.targets import targets
 
 POINTS = ["beta=0.1", "beta=0.3"]
@@ -83,6 +85,9 @@ def test_answers_are_whole_and_not_made_twice(done, command, monkeypatch):
     path = done.runs[0].evaluation().responses("toyland")
     rows = read_rows(path)
     assert len(rows) == 8 and all(len(row["answers"]) == 1 for row in rows)
+    proof = read_json(done.runs[0].evaluation().canary("toyland"))
+    _, tokenizer = load(done.runs[0].model)
+    assert proof["prompt"] == prompt_ids(tokenizer, rows[0]["prompt"]), "as it was asked"
     monkeypatch.setattr(generate_stage, "answer", lambda *_: pytest.fail("answered again"))
     command("generate", "tiny.yaml", "validation", *done.records)
 

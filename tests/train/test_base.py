@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from plumbline import config
 from plumbline.artifacts import folder_digest, read_json, read_rows
 from plumbline.errors import ConfigError, IntegrityError
 from plumbline.layout import ModelFolder, SettingFolder
 from plumbline.model.folder import load
 from plumbline.model.tokenizer import prompt_ids
+from plumbline.schema import PretrainedModel
 from plumbline.train import base
 
 
@@ -51,7 +51,7 @@ def test_without_recipes_the_base_model_is_passed_on(setting, trained):
     other = SettingFolder("passed")
     other.folder.mkdir()
     (other.folder / "data").symlink_to((trained.folder / "data").resolve())
-    pretrained = config.PretrainedModel(path=str(trained.sft.model))
+    pretrained = PretrainedModel(path=str(trained.sft.model))
     bare = setting.model_copy(update={"model": pretrained, "pretrain": None, "sft": None})
     base.pretrain(bare, other)
     base.sft(bare, other)
