@@ -46,3 +46,9 @@ def test_shares_follow_the_bounds():
         share = width / 1000
         deviation = (count * share * (1 - share)) ** 0.5
         assert abs(found[split] - count * share) < 5 * deviation
+
+
+def test_the_bounds_are_those_of_the_design():
+    """Source: written down here. Moving one would reshuffle all data, and leak test prompts."""
+    expected = {"pretrain": 400, "sft": 500, "train": 800, "validation": 850, "test": 1000}
+    assert BOUNDS == expected and list(BOUNDS) == list(expected)
