@@ -14,7 +14,7 @@ from plumbline.toyland.world import parse
 
 pytestmark = pytest.mark.xdist_group("lm_eval")
 
-LIMIT = 6
+LIMIT = 12
 
 
 @pytest.fixture(scope="module")
