@@ -74,8 +74,10 @@ class Experiment(Strict):
         return {name: setting.folder(name) for name, setting in self.settings.items()}
 
     def setting_at(self, folder: str) -> Setting:
-        """The setting whose folder has this name."""
+        """The setting whose folder has this name; ConfigError where none has."""
         names = {item.name: name for name, item in self.setting_folders().items()}
+        if folder not in names:
+            raise ConfigError(f"no setting has the folder {folder!r}; known: {', '.join(names)}")
         return self.settings[names[folder]]
 
     def method(self, name: str) -> plugins.MethodSpec:

@@ -331,6 +331,11 @@ def test_experiments_share_settings_and_keep_their_own_folders(raw):
     assert one.setting_at(name) == other.setting_at(name) == one.settings["small"]
 
 
+def test_a_folder_of_no_setting_is_a_config_error(raw):
+    with pytest.raises(ConfigError, match="no setting has the folder 'small'; known: small-"):
+        config.parse(raw).setting_at("small")
+
+
 def test_equal_settings_of_two_names_are_two_folders(raw):
     raw["settings"]["same"] = copy.deepcopy(raw["settings"]["small"])
     names = {item.name for item in config.parse(raw).setting_folders().values()}

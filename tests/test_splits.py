@@ -51,4 +51,4 @@ def test_shares_follow_the_bounds():
 def test_the_bounds_are_those_of_the_design():
     """Source: written down here. Moving one would reshuffle all data, and leak test prompts."""
     expected = {"pretrain": 400, "sft": 500, "train": 800, "validation": 850, "test": 1000}
-    assert BOUNDS == expected and list(BOUNDS) == list(expected)
+    assert expected == BOUNDS and list(BOUNDS) == list(expected)

@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,9 +24,11 @@ app = typer.Typer(
 
 ExperimentFile = Annotated[Path, typer.Argument(help="experiment file, YAML or JSON")]
 SettingName = Annotated[str, typer.Argument(help="name of the setting's folder under results/")]
-Feedback = Annotated[str, typer.Argument(help="pairs, singles or lists")]
+Feedback = Annotated[
+    Literal["pairs", "singles", "lists"], typer.Argument(help="pairs, singles or lists")
+]
 Method = Annotated[str, typer.Argument(help="name of a method in the experiment file")]
-Split = Annotated[str, typer.Argument(help="validation or test")]
+Split = Annotated[Literal["validation", "test"], typer.Argument(help="validation or test")]
 Records = Annotated[list[Path], typer.Argument(help="the run.json that each run is to leave")]
 Targets = Annotated[
     list[Path],

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from plumbline import errors
 from plumbline.cli.app import app
@@ -98,6 +99,20 @@ def test_any_other_error_keeps_its_traceback(monkeypatch):
 def test_a_missing_file_is_a_config_error(tmp_path):
     done = plumbline("data", tmp_path / "absent.yaml", "small")
     assert done.returncode == 2 and "no experiment file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("reference", "tiny.yaml", "small", "pair"),
+        ("generate", "tiny.yaml", "tests", "run.json"),
+        ("score", "tiny.yaml", "train", "run.json"),
+    ],
+)
+def test_a_misspelt_choice_is_not_silently_another(words):
+    """An unknown feedback would be read as lists; an unknown split has nothing to do."""
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2 and "is not one of" in " ".join(done.output.split())
 
 
 LIGHT = """

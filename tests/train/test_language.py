@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from plumbline.artifacts import derive_seed
+from plumbline.model.logprobs import pack
 from plumbline.schema import Sft
 from plumbline.train import language
 from plumbline.train.order import epoch_order
@@ -46,6 +47,15 @@ def rate_at(step: int, steps: int, warmup: int) -> float:
         return RATE * step / warmup
     progress = (step - warmup) / max(1, steps - warmup)
     return RATE * (0.1 + 0.9 * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def test_the_loss_is_the_mean_over_tokens(policy):
+    """Not over rows: these have 1 to 6 predicted tokens each."""
+    model, rows = policy(), texts(12)
+    found = language.LanguageTrainer.compute_loss(
+        None, model, {"sequences": pack(*zip(*rows, strict=True))}
+    )
+    assert found.item() == pytest.approx(plain_loss(model, rows).item(), rel=1e-12)
 
 
 def test_training_is_the_plain_loop(policy, tmp_path):
