@@ -157,6 +157,8 @@ class Setting(Strict):
     def _fits(self) -> Setting:
         if self.pretrain and isinstance(self.model, PretrainedModel):
             raise ValueError("pretrain: only for a model made from scratch; remove the key")
+        if isinstance(self.data, FileData) and getattr(self.model, "tokenizer", "") == "toyland":
+            raise ValueError("model.tokenizer: toyland knows Toyland's words only; use byte_bpe")
         return self
 
     def folder(self, name: str) -> SettingFolder:

@@ -153,6 +153,12 @@ MISTAKES = [
         ["vocabulary", "byte_bpe"],
     ),
     ("settings.small.model", {"path": "some/model"}, "settings.small: ", ["pretrain", "remove"]),
+    (
+        "settings.small.data",
+        {"source": "hh_rlhf", "path": "somewhere"},
+        "settings.small: ",
+        ["tokenizer", "byte_bpe"],
+    ),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from plumbline import config
+from plumbline import ENGINE, config
 from plumbline.artifacts import derive_seed, is_current, write_json, write_rows
 from plumbline.config import Experiment
 from plumbline.generate import answer
@@ -40,6 +40,7 @@ def respond(experiment: Experiment, split: str, target: Target, names: list[str]
         path = target.evaluation.responses(name)
         spec = experiment.benchmark(name)
         made_from = {
+            "engine": ENGINE,
             "model": record["model"],
             "benchmark": spec.digest,
             "options": spec.options_for("prompts", experiment.options(name)),

@@ -90,8 +90,10 @@ class PreferenceTrainer(Trainer):
     def _couple(self, batches: list[dict[str, Any]], whole: Inputs) -> None:
         """Differentiate the loss of the whole batch once and hand each micro-batch its share."""
         parts = [self.objective.forward(self.model, item["inputs"]) for item in batches]
+        others = [self.objective.mismatched(self.model, item["inputs"]) for item in batches]
+        mismatched = None if others[0] is None else _stack(others)
         with torch.enable_grad():
-            losses, gradient = self._differentiate(_stack(parts), whole)
+            losses, gradient = self._differentiate(_stack(parts), mismatched, whole)
         counts = [len(item["inputs"].ids) for item in batches]
         shares = gradient.split([len(part) for part in parts])
         for item, part, share, own in zip(
@@ -107,15 +109,17 @@ class PreferenceTrainer(Trainer):
         if "gradient" in inputs:
             losses, gradient = inputs["losses"], inputs["gradient"]
         else:
-            losses, gradient = self._differentiate(tokens, batch)
+            mismatched = self.objective.mismatched(self.model, batch)
+            losses, gradient = self._differentiate(tokens, mismatched, batch)
         self.seen.append((losses, tokens.detach()))
         if "whole" in inputs:
             self._record(inputs["whole"])
         surrogate = (gradient * tokens).sum()
         return surrogate + (losses.sum() / self.dynamics.batch - surrogate).detach()
 
-    def _differentiate(self, tokens: Tensor, batch: Inputs) -> tuple[Tensor, Tensor]:
-        mismatched = self.objective.mismatched(self.model, batch)
+    def _differentiate(
+        self, tokens: Tensor, mismatched: Tensor | None, batch: Inputs
+    ) -> tuple[Tensor, Tensor]:
         losses, gradient = self.objective.coefficients(
             tokens, batch, mismatched, self.dynamics.batch
         )

@@ -15,6 +15,8 @@ from plumbline.model.folder import load
 from plumbline.model.tokenizer import prompt_ids
 from plumbline.targets import targets
 
+pytestmark = pytest.mark.xdist_group("stages")
+
 POINTS = ["beta=0.1", "beta=0.3"]
 
 
@@ -102,6 +104,18 @@ def test_answers_are_made_again_for_another_model(done):
     assert read_rows(path) == before[0], "these weights are the same, and so is the noise"
     assert path.stat().st_mtime_ns != before[1]
     write_json(done.records[0], record)
+    generate_stage.respond(done.experiment, "validation", target, ["toyland"])
+
+
+def test_another_engine_answers_again(done, monkeypatch):
+    """Sampling may have changed where the weights have not."""
+    [target] = targets(done.experiment, "validation", done.records[:1])
+    path = target.evaluation.responses("toyland")
+    before = path.stat().st_mtime_ns
+    with monkeypatch.context() as patch:
+        patch.setattr(generate_stage, "ENGINE", 0)
+        generate_stage.respond(done.experiment, "validation", target, ["toyland"])
+        assert path.stat().st_mtime_ns != before
     generate_stage.respond(done.experiment, "validation", target, ["toyland"])
 
 

@@ -14,6 +14,7 @@ from plumbline.artifacts import derive_seed
 from plumbline.errors import ConfigError, DataError
 from plumbline.plugins import METHODS, method_spec, read_method
 from plumbline.schema import Align, Batch
+from plumbline.train import objective as engine
 from plumbline.train.align import Divergence, align
 from plumbline.train.objective import Objective
 from plumbline.train.order import epoch_order
@@ -115,6 +116,20 @@ def test_micro_batches_change_nothing(train, name, micro):
     assert [{**row, "value": None} for row in again] == [{**row, "value": None} for row in log]
     values = [row["value"] for row in log]
     assert [row["value"] for row in again] == pytest.approx(values, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["dpo", "kto", "pro_s"])
+def test_no_forward_pass_is_larger_than_a_micro_batch(train, name, monkeypatch):
+    """KTO's mismatched completions included: that is what micro-batches are for."""
+    rows, plain = [], engine.token_logprobs
+    monkeypatch.setattr(
+        engine,
+        "token_logprobs",
+        lambda model, given: rows.append(len(given.ids)) or plain(model, given),
+    )
+    train(of(name), micro_batch=2)
+    completions = {"dpo": 2, "kto": 1, "pro_s": 4}[name]
+    assert rows and max(rows) == 2 * completions
 
 
 def test_kto_is_coupled(train):
