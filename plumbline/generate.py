@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from plumbline.errors import ConfigError
 from plumbline.model.sampling import generate
 from plumbline.model.tokenizer import prompt_ids
 
@@ -24,7 +25,8 @@ def answer(
     """RESPONSE rows for PROMPT rows, in their order.
 
     Each follow-up is asked after the model's own answer to the turn before. A prompt that leaves
-    no room in the model's positions is cut at its start. Empty answers are kept.
+    no room in the model's positions is cut at its start. Empty answers are kept. Raises ConfigError
+    where the answer alone would fill all positions.
     """
     training = model.training
     model.eval()
@@ -56,7 +58,12 @@ def _converse(
     """All turns of prompts that are decoded alike."""
     answered = [row | {"answers": [], "finished": [], "tokens": []} for row in rows]
     conversations = [list(row["prompt"]) for row in rows]
-    room = model.config.max_position_embeddings - rows[0]["max_new_tokens"]
+    positions, new = model.config.max_position_embeddings, rows[0]["max_new_tokens"]
+    room = positions - new
+    if room < 1:
+        raise ConfigError(
+            f"max_new_tokens: {new} leaves no room for a prompt in the model's {positions} positions"
+        )
     for turn in range(1 + len(rows[0]["follow_ups"])):
         said = generate(
             model,

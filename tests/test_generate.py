@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from plumbline import generate as stage
+from plumbline.errors import ConfigError
 from plumbline.generate import answer
 from plumbline.model.folder import scratch_model
 from plumbline.model.sampling import Answer
@@ -106,6 +107,14 @@ def test_a_long_prompt_is_cut_at_its_start(model, tokenizer, asked):
     answer(model, tokenizer, [row("q", text)], seed=0)
     whole = prompt_ids(tokenizer, [{"role": "user", "content": text}])
     assert len(whole) > 58 and asked[0]["prompts"] == [whole[-58:]]
+
+
+@pytest.mark.parametrize("limit", [64, 65])
+def test_an_answer_that_leaves_no_room_for_its_prompt_is_refused(model, tokenizer, limit):
+    with pytest.raises(
+        ConfigError, match=f"max_new_tokens: {limit} leaves no room .* 64 positions"
+    ):
+        answer(model, tokenizer, [row("q", WORDS[0], limit=limit)], seed=0)
 
 
 def test_order_and_company_change_no_answer(model, tokenizer):
