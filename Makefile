@@ -18,7 +18,7 @@ TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
 .PHONY: demo test check readme lock setup phenomenon
 
 demo: setup
-	@$(SNAKEMAKE)
+	@$(SNAKEMAKE) --quiet rules
 	@$(BIN)/plumbline summary config/quickstart.yaml
 
 test: setup
