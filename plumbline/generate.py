@@ -62,7 +62,8 @@ def _converse(
     room = positions - new
     if room < 1:
         raise ConfigError(
-            f"max_new_tokens: {new} leaves no room for a prompt in the model's {positions} positions"
+            f"max_new_tokens: {new} leaves no room for a prompt in the model's "
+            f"{positions} positions"
         )
     for turn in range(1 + len(rows[0]["follow_ups"])):
         said = generate(

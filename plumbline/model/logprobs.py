@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from plumbline.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -72,6 +74,21 @@ def token_logprobs(model: PreTrainedModel, sequences: Sequences) -> Tensor:
     return torch.zeros(mask.shape, dtype=chosen.dtype, device=chosen.device).index_put(
         (rows, columns), chosen
     )
+
+
+@torch.no_grad()
+def check_head(model: PreTrainedModel, ids: Sequence[int]) -> None:
+    """Raises ConfigError where a model does more to its logits than its head (caps, scales).
+
+    `token_logprobs` would silently be wrong for it. ids: any conversation.
+    """
+    given = torch.tensor([list(ids)], device=model.device)
+    hidden = model.base_model(input_ids=given, use_cache=False).last_hidden_state
+    if not torch.allclose(model(input_ids=given).logits, model.get_output_embeddings()(hidden)):
+        raise ConfigError(
+            f"{type(model).__name__} changes its logits after the language-model head (a cap or a "
+            "scale), which log-probabilities here do not know; choose another model"
+        )
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from plumbline.errors import ConfigError
 from plumbline.layout import ModelFolder, SettingFolder
 from plumbline.model.canary import canary
 from plumbline.model.folder import load, load_pretrained, save, scratch_model
+from plumbline.model.logprobs import check_head
 from plumbline.model.tokenizer import byte_bpe, completion_ids, prompt_ids, word_tokenizer
 from plumbline.schema import ScratchModel, Setting
 from plumbline.splits import Message
@@ -24,11 +25,13 @@ from plumbline.train.language import Text, fit
 def pretrain(setting: Setting, folders: SettingFolder) -> None:
     """Write `pretrain/`: a model trained from scratch, or the pretrained one the config names.
 
-    The canary conversation is rendered before anything is trained.
+    The canary conversation is rendered, and its log-probabilities are held against the model's own
+    logits, before anything is trained.
     """
     with lock(folders.pretrain.folder):
         model, tokenizer, texts = _start(setting, folders)
         proof = _canary(tokenizer, folders)
+        check_head(model, proof["conversation"])
         log = []
         if setting.pretrain:
             seed = derive_seed("pretrain", _seed(setting))

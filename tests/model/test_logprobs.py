@@ -7,9 +7,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import Gemma2Config, Gemma2ForCausalLM
 
-from plumbline.model.logprobs import pack, sequence_logprobs, token_logprobs
+from plumbline.errors import ConfigError
+from plumbline.model.logprobs import check_head, pack, sequence_logprobs, token_logprobs
 
+SMALL = {
+    "vocab_size": 30,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+}
 PROMPTS = [[5, 6, 7, 8], [9], [3, 3], [11, 12, 13]]
 COMPLETIONS = [[4, 1], [20, 21, 22, 23, 1], [2], [29, 1, 28]]
 
@@ -34,6 +45,23 @@ def test_token_logprobs_are_the_plain_ones(tiny_model, architecture, tied):
         assert (found[row, len(completion) :] == 0).all(), "padding must be exactly zero"
     spread = found[found != 0]
     assert spread.max() - spread.min() > 1, "logits too flat for the comparison to mean anything"
+
+
+@pytest.mark.parametrize("architecture", ["gpt_neox", "llama", "mistral", "qwen2"])
+def test_a_plain_head_passes(tiny_model, architecture):
+    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+        check_head(tiny_model(architecture).to(dtype).train(), [5, 6, 7])
+
+
+def test_a_model_that_caps_its_logits_is_refused():
+    """Gemma 2 squashes logits with tanh: here it turns -31 nats into -7."""
+    sizes = SMALL | {"final_logit_softcapping": 3.0, "initializer_range": 0.9}
+    torch.manual_seed(0)
+    model = Gemma2ForCausalLM(Gemma2Config(**sizes)).double().eval()
+    [found] = sequence_logprobs(model, [[5, 6]], [[7, 8]])
+    assert abs(found - plain(model, [5, 6], [7, 8]).sum().item()) > 1, "wrong without a word"
+    with pytest.raises(ConfigError, match="Gemma2ForCausalLM changes its logits"):
+        check_head(model, [5, 6, 7])
 
 
 def test_their_gradient_is_the_plain_one(tiny_model):
