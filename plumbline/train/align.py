@@ -186,6 +186,7 @@ def align(
         model=model,
         args=arguments(
             work,
+            derive_seed("dropout", seed),
             micro,
             len(ordered) // batch,
             max_grad_norm=recipe.max_grad_norm,

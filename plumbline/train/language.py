@@ -53,7 +53,7 @@ def fit(
     )
     trainer = LanguageTrainer(
         model=model,
-        args=arguments(work, recipe.batch, recipe.steps, max_grad_norm=1.0, log_every=50),
+        args=arguments(work, seed, recipe.batch, recipe.steps, max_grad_norm=1.0, log_every=50),
         train_dataset=_in_order(texts, recipe, seed),
         data_collator=lambda texts: {"sequences": pack(*zip(*texts, strict=True))},
         optimizers=(optimizer, schedule),
@@ -72,11 +72,22 @@ def _in_order(texts: Sequence[Text], recipe: Pretrain | Sft, seed: int) -> list[
 
 
 def arguments(
-    work: Path, batch: int, steps: int, *, max_grad_norm: float, log_every: int, accumulate: int = 1
+    work: Path,
+    seed: int,
+    batch: int,
+    steps: int,
+    *,
+    max_grad_norm: float,
+    log_every: int,
+    accumulate: int = 1,
 ) -> TrainingArguments:
-    """Trainer settings with nothing left to its defaults that could change a number."""
+    """Trainer settings with nothing left to its defaults that could change a number.
+
+    seed: of the noise that a model with dropout draws; the order of the data has its own.
+    """
     return TrainingArguments(
         output_dir=str(work),
+        seed=seed,
         max_steps=steps,
         per_device_train_batch_size=batch,
         gradient_accumulation_steps=accumulate,
