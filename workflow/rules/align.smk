@@ -15,6 +15,7 @@ for folders, method, number, runs in run_chunks(EXECUTION.runs_per_job):
             layout.timing("align", folders.name, method, number)
         conda:
             "../../environment.yml"
+        priority: needs(method)
         resources:
             gpu=EXECUTION.gpus_per_run,
         params:

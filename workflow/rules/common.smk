@@ -100,6 +100,11 @@ def method_digest(method):
     return None if method == plugins.SFT else EXPERIMENT.method(method).digest
 
 
+def needs(method):
+    """How much a method asks of the engine; who asks more takes longer, and starts first."""
+    return 0 if method == plugins.SFT else len(EXPERIMENT.method(method).card.needs)
+
+
 def method_file(method):
     return [] if method == plugins.SFT else ancient(str(EXPERIMENT.method(method).path))
 
