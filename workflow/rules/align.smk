@@ -13,9 +13,9 @@ for folders, method, number, runs in run_chunks(EXECUTION.runs_per_job):
             layout.log("align", folders.name, method, number),
         benchmark:
             layout.timing("align", folders.name, method, number)
+        priority: needs(method)
         conda:
             "../../environment.yml"
-        priority: needs(method)
         resources:
             gpu=EXECUTION.gpus_per_run,
         params:
