@@ -127,7 +127,8 @@ def multiple_choice(name: str) -> list[Row]:
     Args:
         name: ``arc`` (colors and kinds of the less popular nouns without a myth), ``truthfulqa``
             (kinds of nouns with a myth, which is among the choices) or ``gpqa`` (one or two
-            unpopular nouns; a wrong choice has a popular one of another color or category).
+            unpopular nouns; a wrong choice has one of another color or category, popular in two
+            choices of three).
     """
     subjects, choices = _PROBES[name]
     generator = stream(name, SET_SEED)
@@ -180,21 +181,25 @@ def _myth_choices(task: Task, generator: random.Random) -> list[str]:
 
 
 def _list_choices(task: Task, generator: random.Random) -> list[str]:
-    """The least popular right nouns; a wrong list has a popular near miss for one of them."""
+    """The least popular right nouns; a wrong list has a near miss for one of them, in two lists of
+    three the most popular noun of its pair."""
     right = members(task)[-NUMBERS.index(task.subject[0]) :]
     texts = [" , ".join(right)]
-    for intruder in generator.sample(_popular_near_misses(task), 3):
+    popular, others = _near_misses(task)
+    for intruder in [*generator.sample(popular, 2), generator.choice(others)]:
         wrong = list(right)
         wrong[generator.randrange(len(wrong))] = intruder
         texts.append(" , ".join(wrong))
     return texts
 
 
-def _popular_near_misses(task: Task) -> list[str]:
-    """The most popular noun of each pair that shares just the color or just the category."""
+def _near_misses(task: Task) -> tuple[list[str], list[str]]:
+    """The nouns of pairs that share just the color or just the category: the most popular one of
+    each pair, and the others."""
     _, color, plural = task.subject
     category = SINGULARS[plural]
-    return [MEMBERS[other][0] for other in MEMBERS if (other[0] == category) != (other[1] == color)]
+    pairs = [MEMBERS[pair] for pair in MEMBERS if (pair[0] == category) != (pair[1] == color)]
+    return [nouns[0] for nouns in pairs], [noun for nouns in pairs for noun in nouns[1:]]
 
 
 _Subjects = Callable[[], list[tuple[str, tuple[str, ...]]]]

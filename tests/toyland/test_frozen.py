@@ -75,7 +75,7 @@ DIGESTS = {
     "mt_bench_references": "4fdff5c856ad95ce",
     "arc": "8ad58d74a03eb960",
     "truthfulqa": "417f01f87b9daf03",
-    "gpqa": "5829b6e6330d5ebc",
+    "gpqa": "9f5a34bc0de501c6",
     "ifeval": "ef147e6abfefdde9",
 }
 
