@@ -16,42 +16,27 @@ from plumbline.errors import ConfigError
 class Sequences:
     """R prompts with one completion each, right-padded.
 
-    ids: [R, L] int64. attention: [R, L] bool, true on prompt and completion. starts: [R] int64,
-    the prompt's length. lengths: [R] int64, the completion's length in tokens, >= 1.
+    ids: [R, L] int64. starts: [R] int64, the prompt's length. lengths: [R] int64, the completion's
+    length in tokens, >= 1. A causal model needs no mask: what is on the right is never attended.
     """
 
     ids: Tensor
-    attention: Tensor
     starts: Tensor
     lengths: Tensor
 
-    def rows(self, start: int, stop: int) -> Sequences:
-        """A slice of the rows, trimmed to its own longest row."""
-        width = int((self.starts[start:stop] + self.lengths[start:stop]).max())
-        return Sequences(
-            self.ids[start:stop, :width],
-            self.attention[start:stop, :width],
-            self.starts[start:stop],
-            self.lengths[start:stop],
-        )
-
     def to(self, device: torch.device) -> Sequences:
         """The same rows on another device."""
-        return Sequences(
-            *(item.to(device) for item in (self.ids, self.attention, self.starts, self.lengths))
-        )
+        return Sequences(*(item.to(device) for item in (self.ids, self.starts, self.lengths)))
 
 
 def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> Sequences:
-    """Right-pad prompts with their completions into one block; padding is id 0, never attended."""
+    """Right-pad prompts with their completions into one block; padding is id 0."""
     starts = torch.tensor([len(prompt) for prompt in prompts])
     lengths = torch.tensor([len(completion) for completion in completions])
-    width = int((starts + lengths).max())
-    ids = torch.zeros(len(prompts), width, dtype=torch.long)
+    ids = torch.zeros(len(prompts), int((starts + lengths).max()), dtype=torch.long)
     for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
         ids[row, : len(prompt) + len(completion)] = torch.tensor([*prompt, *completion])
-    attention = torch.arange(width) < (starts + lengths)[:, None]
-    return Sequences(ids, attention, starts, lengths)
+    return Sequences(ids, starts, lengths)
 
 
 def token_logprobs(model: PreTrainedModel, sequences: Sequences) -> Tensor:
@@ -59,9 +44,7 @@ def token_logprobs(model: PreTrainedModel, sequences: Sequences) -> Tensor:
 
     T is the longest completion. float64 models give float64.
     """
-    hidden = model.base_model(
-        input_ids=sequences.ids, attention_mask=sequences.attention.long(), use_cache=False
-    ).last_hidden_state
+    hidden = model.base_model(input_ids=sequences.ids, use_cache=False).last_hidden_state
     width = int(sequences.lengths.max())
     offsets = torch.arange(width, device=sequences.ids.device)
     mask = offsets < sequences.lengths[:, None]  # [R, T]
