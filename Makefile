@@ -22,7 +22,7 @@ demo: setup
 	@$(BIN)/plumbline summary config/quickstart.yaml
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow"
 
 # DPO's falling likelihood in three seeds with its controls, held against its claims (minutes).
 phenomenon: setup

@@ -9,10 +9,7 @@ from plumbline.judge.client import ask_all
 from plumbline.judge.surface import SurfaceJudge
 from plumbline.toyland import gold
 
-pytestmark = [
-    pytest.mark.xdist_group("alpaca_eval"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 @pytest.fixture(scope="module")

@@ -45,16 +45,9 @@ EXAMPLES = {
     ),
     "toyland": Example(without_gaps="its answers are generated in the same pipeline"),
 }
-GROUPS = {"alpaca_eval_2": "alpaca_eval", "mt_bench": "fastchat", "lm_eval_tasks": "lm_eval"}
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(name, marks=pytest.mark.xdist_group(GROUPS.get(name, "contract")))
-        for name in NAMES
-    ],
-)
+@pytest.fixture(scope="module", params=NAMES)
 def spec(request):
     return benchmark_spec(request.param)
 

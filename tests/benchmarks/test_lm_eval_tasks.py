@@ -12,8 +12,6 @@ from plumbline.toyland.evaluation import ifeval, multiple_choice
 from plumbline.toyland.lexicon import VOCABULARY
 from plumbline.toyland.world import parse
 
-pytestmark = pytest.mark.xdist_group("lm_eval")
-
 LIMIT = 12
 
 

@@ -12,10 +12,7 @@ from plumbline.judge.wire import Answer
 from plumbline.toyland import gold
 from plumbline.toyland.evaluation import reference_turns
 
-pytestmark = [
-    pytest.mark.xdist_group("fastchat"),
-    pytest.mark.filterwarnings("ignore::SyntaxWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,6 @@ from plumbline.model.folder import load
 from plumbline.model.tokenizer import prompt_ids
 from plumbline.targets import targets
 
-pytestmark = pytest.mark.xdist_group("stages")
-
 POINTS = ["beta=0.1", "beta=0.3"]
 
 

@@ -11,8 +11,6 @@ from plumbline.model.tokenizer import prompt_ids
 from plumbline.schema import PretrainedModel
 from plumbline.train import base
 
-pytestmark = pytest.mark.xdist_group("base")
-
 
 @pytest.fixture(scope="module")
 def trained(setting, folders):

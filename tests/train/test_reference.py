@@ -12,8 +12,6 @@ from plumbline.train import base
 from plumbline.train.examples import rows_of
 from plumbline.train.reference import examples, reference, referenced_examples
 
-pytestmark = pytest.mark.xdist_group("reference")
-
 
 @pytest.fixture(scope="module")
 def model(setting, folders):

@@ -16,8 +16,6 @@ from plumbline.train import run as stage
 from plumbline.train.reference import reference
 from plumbline.train.run import Bench
 
-pytestmark = pytest.mark.xdist_group("run")
-
 
 def train(experiment: config.Experiment, run: Run) -> str:
     """As a job of one run does it."""

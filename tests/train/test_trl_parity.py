@@ -21,7 +21,6 @@ from plumbline.train.examples import Example, rows_of, with_references
 from plumbline.train.objective import Objective, collate
 
 torch.set_num_threads(1)
-pytestmark = pytest.mark.xdist_group("trl")
 
 ROWS, WORDS = 8, 24
 #: Seeds of (policy, reference). Exchanged, they turn the sign of the mean log-ratio.

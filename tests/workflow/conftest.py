@@ -20,3 +20,9 @@ def checkout(finished: Checkout, tmp_path: Path) -> Checkout:
     """A copy of the finished run, free to be edited."""
     shutil.copytree(finished.folder, tmp_path / "checkout", symlinks=True)
     return Checkout(tmp_path / "checkout")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Checkout:
+    """A copy of the workflow in which nothing has run."""
+    return copied(tmp_path / "checkout")

@@ -5,6 +5,7 @@ version and the reference, and on no other method.
 """
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,17 +13,11 @@ import pandas as pd
 import pytest
 from checkout import Checkout
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
-def stages(planned: set[str]) -> set[str]:
-    """Rule names without the setting's folder."""
-    return {name.split("_small-")[0] for name in planned} - {"all"}
-
 
 def methods(planned: set[str], stage: str) -> set[str]:
     """The methods for which a stage is planned."""
-    names = [name for name in planned if name.startswith(f"{stage}_")]
-    return {name.split("_", 2 + stage.count("_"))[-1].rsplit("_", 1)[0] for name in names}
+    name = re.compile(rf"{stage}_small-[0-9a-f]{{8}}_(.+)_\d+")
+    return {found[1] for rule in planned if (found := name.fullmatch(rule))}
 
 
 def stamps(checkout: Checkout) -> dict[Path, int]:
@@ -75,7 +70,7 @@ def test_second_run_does_nothing(finished: Checkout) -> None:
 def test_formula_edit_reruns_that_method_alone(checkout: Checkout) -> None:
     checkout.edit("losses/pro_p.py", "beta * ", "2 * beta * ")
     planned = checkout.planned()
-    assert methods(planned, "align_small") == {"pro_p"}
+    assert methods(planned, "align") == {"pro_p"}
     assert "select" in planned and "aggregate" in planned
     assert not {"data", "pretrain", "sft", "reference"} & planned
 
@@ -92,7 +87,7 @@ def test_new_engine_version_reruns_all_training(checkout: Checkout, repository: 
     checkout.edit("plumbline/__init__.py", "ENGINE = 1", "ENGINE = 99")
     planned = checkout.planned()
     assert {"data", "pretrain", "sft", "reference"} <= planned
-    assert methods(planned, "align_small") == {"sft", "dpo", "pro_p", "pro_b"}
+    assert methods(planned, "align") == {"sft", "dpo", "pro_p", "pro_b"}
 
 
 def test_new_method_runs_alone(checkout: Checkout) -> None:
@@ -101,8 +96,8 @@ def test_new_method_runs_alone(checkout: Checkout) -> None:
     line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
     checkout.edit("config/test.yaml", line, line + "  mine: {beta: 0.2}\n")
     planned = checkout.planned()
-    assert methods(planned, "align_small") == {"mine"}
-    assert methods(planned, "generate_validation_small") == {"mine"}
+    assert methods(planned, "align") == {"mine"}
+    assert methods(planned, "generate_validation") == {"mine"}
     assert not {"data", "pretrain", "sft", "reference"} & planned
 
 
@@ -111,7 +106,7 @@ def test_new_beta_trains_the_new_point_alone(checkout: Checkout) -> None:
     checkout.edit("config/test.yaml", "dpo: {beta: [0.1, 0.3]}", "dpo: {beta: [0.1, 0.3, 1.0]}")
     checkout.edit("config/test.yaml", "grid_points: 2", "grid_points: 3")
     planned = checkout.planned()
-    assert methods(planned, "align_small") == {"dpo"}
+    assert methods(planned, "align") == {"dpo"}
     aligning = sorted(name for name in planned if name.startswith("align"))
     checkout.snakemake("--configfile", "config/test.yaml", "--until", *aligning)
     after = stamps(checkout)
@@ -119,9 +114,11 @@ def test_new_beta_trains_the_new_point_alone(checkout: Checkout) -> None:
     assert all(after[path] == stamp for path, stamp in before.items())
 
 
-def test_killed_score_is_made_again_and_nothing_else(checkout: Checkout) -> None:
+def test_lost_score_is_made_again_and_nothing_before_it(checkout: Checkout) -> None:
     run = next(checkout.folder.glob("results/small-*/runs/dpo/beta=0.1/seed=0"))
     (run / "scores/toyland/validation/rows.parquet").unlink()
+    shutil.rmtree(checkout.folder / "results/experiments/test")
     planned = checkout.planned()
-    assert stages(planned) >= {"score_validation", "select", "aggregate", "report"}
+    assert methods(planned, "score_validation") == {"dpo"}
+    assert {"select", "aggregate", "report"} <= planned
     assert not [name for name in planned if name.startswith(("align", "generate_validation"))]

@@ -106,7 +106,12 @@ def needs(method):
 
 
 def method_file(method):
-    return [] if method == plugins.SFT else ancient(str(EXPERIMENT.method(method).path))
+    """Relative, so that a checkout may be moved."""
+    return (
+        []
+        if method == plugins.SFT
+        else ancient(os.path.relpath(EXPERIMENT.method(method).path))
+    )
 
 
 def method_references(folders, method):
