@@ -2,7 +2,7 @@ rule aggregate:
     input:
         [
             path
-            for folders, _, _, runs in run_chunks(EXECUTION.models_per_job)
+            for folders, _, _, runs in run_chunks(models_per_job)
             for path in scores([run.evaluation() for run in runs], "validation")
         ],
         [

@@ -39,12 +39,22 @@ def chunks(items, size):
 
 
 def run_chunks(size):
-    """(setting, method, number, runs) for every job that works on at most `size` runs."""
+    """(setting, method, number, runs) for every job; `size` tells how many runs it takes."""
     for folders in SETTINGS.values():
         for method in EXPERIMENT.methods:
-            groups = chunks(EXPERIMENT.runs(folders, method), size)
+            groups = chunks(EXPERIMENT.runs(folders, method), size(method))
             for number, runs in enumerate(groups):
                 yield folders, method, str(number), runs
+
+
+def runs_per_job(method):
+    """Runs that one job trains: fewer of a method whose runs take longer."""
+    return max(1, EXECUTION.runs_per_job // max(1, needs(method)))
+
+
+def models_per_job(method):
+    """Models that one job asks or scores, of any method."""
+    return EXECUTION.models_per_job
 
 
 def method_chunks():

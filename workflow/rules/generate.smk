@@ -1,4 +1,4 @@
-for folders, method, number, runs in run_chunks(EXECUTION.models_per_job):
+for folders, method, number, runs in run_chunks(models_per_job):
 
     rule:
         name:

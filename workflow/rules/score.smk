@@ -1,5 +1,5 @@
 # Scoring asks judges over the network: on a cluster it stays on the head node.
-for folders, method, number, runs in run_chunks(EXECUTION.models_per_job):
+for folders, method, number, runs in run_chunks(models_per_job):
 
     rule:
         name:
