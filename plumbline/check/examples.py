@@ -155,7 +155,6 @@ def _completions(policy: Tensor, reference: Tensor, mask: Tensor) -> Completions
     needed = {
         "reference": reference.sum(-1),
         "token_policy": policy,
-        "token_reference": reference,
         "token_mask": mask,
     }
     return Completions(policy.sum(-1), mask.sum(-1), needed)

@@ -111,7 +111,7 @@ def test_token_level_method_passes(tmp_path):
     source = (METHODS / "dpo.py").read_text()
     by_token = (
         "chosen, rejected = (\n"
-        "        ((side.token_policy - side.token_reference) * side.token_mask).sum(-1)\n"
+        "        (side.token_policy * side.token_mask).sum(-1) - side.reference\n"
         "        for side in (batch.chosen, batch.rejected)\n"
         "    )\n"
         "    margin = beta * (chosen - rejected)"
