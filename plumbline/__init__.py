@@ -21,7 +21,7 @@ from plumbline.contracts import (
 __version__ = "0.1.0"
 
 #: Raised whenever the engine may give other numbers for the same config: reruns all training.
-ENGINE = 1
+ENGINE = 2
 
 __all__ = [
     "Completions",

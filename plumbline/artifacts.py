@@ -6,8 +6,10 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from errno import ENOSPC
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,17 +56,70 @@ def derive_seed(purpose: str, *parts: Any) -> int:
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file in the final folder, then fsync and rename it.
 
-    A reader, or a run killed at any moment, sees the old file or the whole new one.
+    A reader, or a run killed at any moment, sees the old file or the whole new one. Raises
+    IntegrityError where the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
-        write(temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        with _space_for(path):
+            write(temporary)
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `folder` once the context ends well.
+
+    Raises IntegrityError where the disk is full; nothing is left of it then.
+    """
+    temporary = _temporary(folder)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with _space_for(folder):
+            yield temporary
+            flush(temporary)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+#: Fewer free bytes than this, after a write that failed, are a full disk.
+FULL = 2**20
+
+
+@contextmanager
+def _space_for(path: Path) -> Iterator[None]:
+    """Libraries that write say "no space" each in their own way: ask the disk itself."""
+    try:
+        yield
+    except Exception as error:
+        free = shutil.disk_usage(path.parent).free
+        if free > FULL and getattr(error, "errno", None) != ENOSPC:
+            raise
+        raise IntegrityError(
+            f"the disk is full ({free} bytes are free): {path} was not written; make room "
+            "(execution.keep_models: selected keeps fewer models) and run again"
+        ) from error
+
+
+def flush(folder: Path) -> None:
+    """Have the system put a folder's files on the disk: what is marked later can be trusted."""
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -74,6 +74,10 @@ class SettingFolder:
     def reference(self, feedback: str) -> Path:
         return self.folder / "reference" / f"{feedback}.parquet"
 
+    def reference_parts(self, feedback: str) -> Path:
+        """Of a pass that has not ended."""
+        return self.folder / "reference" / f"{feedback}.parts"
+
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)
 

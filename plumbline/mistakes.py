@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +138,20 @@ def _unbounded(
 
 
 def _ragged(spec: plugins.MethodSpec, raw: dict[str, Any]) -> Iterator[str]:
+    execution = _mapping(raw, "execution")
+    processes, micro = execution.get("processes", 1), execution.get("micro_batch", "auto")
+    numbers = [item for item in (processes, micro) if isinstance(item, int) and item > 0]
     for name, recipe in _recipes(raw):
         batch = getattr(recipe.batch, spec.feedback)
-        if batch % (recipe.micro_batch or batch):
+        if batch % prod(numbers):
             yield (
-                f"{spec.feedback}: settings.{name}.align.micro_batch: {recipe.micro_batch} does "
-                f"not divide the global batch of {batch}"
+                f"{spec.feedback}: execution.micro_batch: {micro} with execution.processes: "
+                f"{processes} does not divide the global batch of {batch} in setting {name}"
+            )
+        if recipe.adapter and execution.get("launcher") == "fsdp2":
+            yield (
+                f"{spec.feedback}: execution.launcher: fsdp2 shares out weights that are trained, "
+                f"and settings.{name}.align.adapter trains an adapter; say ddp"
             )
 
 

@@ -108,13 +108,26 @@ class Batch(Strict):
     lists: Count = 32
 
 
+class Adapter(Strict):
+    """LoRA, through peft. targets: layers that get an update; None leaves the choice to peft.
+
+    quantize: how the frozen weights lie in memory; 4bit (QLoRA) needs bitsandbytes.
+    """
+
+    rank: Count = 16
+    alpha: Rate = 32.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: list[str] | Literal["all-linear"] | None = "all-linear"
+    quantize: Literal["none", "4bit"] = "none"
+
+
 class Align(Strict):
     """Alignment: RMSprop with torch's defaults, linear warm-up, then constant.
 
-    responses: completions of a list (N). log_every and probe_every: steps between rows of the
-    dynamics; probe_rows: held-out rows whose log-probabilities are probed; probe_benchmark: whose
-    first probe_prompts validation prompts are answered at each probe. micro_batch: examples a
-    forward pass; None is the whole batch.
+    responses: completions of a list (N). precision: of the forward pass. adapter: train low-rank
+    updates, merged at the end, instead of all weights. log_every and probe_every: steps between
+    rows of the dynamics; probe_rows: held-out rows whose log-probabilities are probed;
+    probe_benchmark: whose first probe_prompts validation prompts are answered at each probe.
     """
 
     learning_rate: Rate
@@ -125,7 +138,8 @@ class Align(Strict):
     max_grad_norm: Rate = 10.0
     max_prompt_tokens: Count = 1024
     max_tokens: Count = 2048
-    micro_batch: Count | None = None
+    precision: Literal["float32", "bf16"] = "float32"
+    adapter: Adapter | None = None
     log_every: Count = 10
     probe_every: Count = 50
     probe_rows: Count = 256
@@ -226,12 +240,16 @@ class Report(Strict):
 
 
 class Execution(Strict):
-    """How to run; never part of a digest. Only thread counts can change a number's last bits.
+    """How to run; never part of a digest. It can change a number's last bits, no more.
 
     runs_per_job: runs that one align job trains, one after the other; models_per_job: models that
     one generate or score job takes. gpus_per_run: GPUs an align or generate job asks for.
     base_threads are for pretrain, sft and reference. On a busy machine two threads wait for each
     other at every operation: 2 were measured 30 times slower than 1 beside other jobs.
+
+    processes: that train one model together, started by `launcher`: each with all weights (ddp) or
+    with a share of them (fsdp2). micro_batch: examples a forward pass; auto is what memory allows.
+    checkpoint_every: steps between checkpoints. attention: the implementation in transformers.
     """
 
     runs_per_job: Count = 6
@@ -239,6 +257,12 @@ class Execution(Strict):
     gpus_per_run: Annotated[int, Field(ge=0)] = 0
     threads_per_run: Count = 1
     base_threads: Count = 1
+    processes: Count = 1
+    launcher: Literal["ddp", "fsdp2"] = "ddp"
+    micro_batch: Count | Literal["auto"] = "auto"
+    checkpoint_every: Count = 200
+    gradient_checkpointing: bool = False
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
 
 
 def grid(values: dict[str, Any]) -> Iterator[dict[str, Any]]:

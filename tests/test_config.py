@@ -135,10 +135,10 @@ MISTAKES = [
     ),
     # recipes that could only fail later, inside a job
     (
-        "settings.small.align.micro_batch",
-        5,
+        "execution",
+        {"micro_batch": 5},
         "methods.dpo.pairs: ",
-        ["micro_batch: 5", "does not divide", "32"],
+        ["execution.micro_batch: 5", "does not divide", "32"],
     ),
     (
         "settings.small.align.probe_benchmark",
@@ -297,7 +297,8 @@ def folder(raw: Raw) -> str:
         ("settings.small.align.learning_rate", 0.0004),
         ("settings.small.align.batch", {"pairs": 16}),
         ("settings.small.align.max_grad_norm", 1.0),
-        ("settings.small.align.micro_batch", 8),
+        ("settings.small.align.precision", "bf16"),
+        ("settings.small.align.adapter", {"rank": 4}),
     ],
 )
 def test_every_key_of_a_setting_changes_its_folder(raw, path, value):
@@ -308,7 +309,8 @@ def test_every_key_of_a_setting_changes_its_folder(raw, path, value):
     ("path", "value"),
     [
         ("execution", {"runs_per_job": 1, "models_per_job": 1, "threads_per_run": 4}),
-        ("execution", {"base_threads": 1}),
+        ("execution", {"base_threads": 1, "micro_batch": 8, "checkpoint_every": 7}),
+        ("execution", {"processes": 2, "launcher": "fsdp2", "gradient_checkpointing": True}),
         ("experiment", "other"),
         ("methods", {"kto": {}}),
         ("seeds", [7]),

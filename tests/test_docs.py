@@ -123,6 +123,7 @@ SECTIONS = {
     "Sft": "`sft`",
     "Align": "`align`",
     "Batch": "`align.batch`",
+    "Adapter": "`align.adapter`",
     "Select": "`select`",
     "JudgeChoice": "`judge`",
     "Report": "`report`",

@@ -86,7 +86,8 @@ def pretrain(experiment: ExperimentFile, setting: SettingName, threads: Threads 
     from plumbline.train import base
 
     _torch(threads)
-    base.pretrain(config.read(experiment).setting_at(setting), SettingFolder(setting))
+    chosen = config.read(experiment)
+    base.pretrain(chosen.setting_at(setting), SettingFolder(setting), chosen.execution)
 
 
 @app.command()
@@ -97,7 +98,8 @@ def sft(experiment: ExperimentFile, setting: SettingName, threads: Threads = 1) 
     from plumbline.train import base
 
     _torch(threads)
-    base.sft(config.read(experiment).setting_at(setting), SettingFolder(setting))
+    chosen = config.read(experiment)
+    base.sft(chosen.setting_at(setting), SettingFolder(setting), chosen.execution)
 
 
 @app.command()
@@ -110,7 +112,8 @@ def reference(
     from plumbline.train import reference as stage
 
     _torch(threads)
-    stage.reference(config.read(experiment).setting_at(setting), SettingFolder(setting), feedback)
+    chosen, folders = config.read(experiment), SettingFolder(setting)
+    stage.reference(chosen.setting_at(setting), folders, feedback, chosen.execution)
 
 
 @app.command()

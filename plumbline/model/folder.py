@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    BitsAndBytesConfig,
     GenerationConfig,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
@@ -17,7 +19,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from plumbline.artifacts import derive_seed
+from plumbline.artifacts import derive_seed, new_folder
 from plumbline.schema import PretrainedModel, ScratchModel
 
 
@@ -58,10 +60,21 @@ def load_pretrained(
     return model, tokenizer
 
 
-def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model of a folder that `save` wrote, on the GPU where there is one, and its tokenizer."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return AutoModelForCausalLM.from_pretrained(folder).to(device), load_tokenizer(folder)
+def load(
+    folder: Path, attention: str = "sdpa", quantization: BitsAndBytesConfig | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model of a folder that `save` wrote, on this process's GPU where there is one, and its
+    tokenizer. attention: the implementation in transformers."""
+    options = {"attn_implementation": attention, "quantization_config": quantization}
+    model = AutoModelForCausalLM.from_pretrained(folder, **options)
+    return model if quantization else model.to(device()), load_tokenizer(folder)
+
+
+def device() -> torch.device:
+    """The GPU of this process, or the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -69,11 +82,17 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder)
 
 
-def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a model folder under a temporary name and rename it: it is complete or absent."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
-    tokenizer.save_pretrained(temporary)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(temporary, folder)
+def save(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    weights: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write a model folder under a temporary name and rename it: it is complete or absent.
+
+    weights: gathered from several processes; None are the model's own. Raises IntegrityError where
+    the disk is full; what was written is removed.
+    """
+    with new_folder(folder) as temporary:
+        model.save_pretrained(temporary, state_dict=weights)
+        tokenizer.save_pretrained(temporary)

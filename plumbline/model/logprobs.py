@@ -2,95 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
-from plumbline.errors import ConfigError
+from plumbline.model.head import Divergence, Logprob, Reading, head_of, read
+from plumbline.model.sequences import Group, Sequences, apart, pack, together
+
+#: Tokens of one forward pass without gradient, padding included.
+TOKENS = 16_384
+PRECISIONS = {"float32": None, "bf16": torch.bfloat16}
 
 
-@dataclass(frozen=True)
-class Sequences:
-    """R prompts with one completion each, right-padded.
+class Policy(torch.nn.Module):
+    """A causal model seen as what gives completions their log-probabilities.
 
-    ids: [R, L] int64. starts: [R] int64, the prompt's length. lengths: [R] int64, the completion's
-    length in tokens, >= 1. A causal model needs no mask: what is on the right is never attended.
+    Training calls it rather than the model, so that whatever wraps it (DDP, FSDP) sees each use.
+    arrange: how prompts with several completions become rows, `together` or `apart`.
+    precision: of the forward pass, a key of `PRECISIONS`; log-probabilities are float32 in both.
     """
 
-    ids: Tensor
-    starts: Tensor
-    lengths: Tensor
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        arrange: Callable[[Sequence[Group]], list[Group]] = apart,
+        precision: str = "float32",
+    ) -> None:
+        super().__init__()
+        self.model, self.arrange, self.dtype = model, arrange, PRECISIONS[precision]
 
-    def to(self, device: torch.device) -> Sequences:
-        """The same rows on another device."""
-        return Sequences(*(item.to(device) for item in (self.ids, self.starts, self.lengths)))
+    @classmethod
+    def sharing(cls, model: PreTrainedModel, longest: int, precision: str = "float32") -> Policy:
+        """A policy that computes each prompt once, where the model can.
 
+        longest: tokens of the longest prompt with one completion.
+        """
+        return cls(model, together if can_share(model, longest) else apart, precision)
 
-def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> Sequences:
-    """Right-pad prompts with their completions into one block; padding is id 0."""
-    starts = torch.tensor([len(prompt) for prompt in prompts])
-    lengths = torch.tensor([len(completion) for completion in completions])
-    ids = torch.zeros(len(prompts), int((starts + lengths).max()), dtype=torch.long)
-    for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
-        ids[row, : len(prompt) + len(completion)] = torch.tensor([*prompt, *completion])
-    return Sequences(ids, starts, lengths)
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        return self.model.device
 
+    @property
+    def config(self) -> PreTrainedConfig:
+        """The model's."""
+        return self.model.config
 
-def token_logprobs(model: PreTrainedModel, sequences: Sequences) -> Tensor:
-    """Log-probability of each completion token, nats, float32, [R, T], zero on padding.
+    def pack(self, groups: Sequence[Group]) -> Sequences:
+        """Rows for `forward`, completions in the order given."""
+        return pack(self.arrange(groups))
 
-    T is the longest completion. float64 models give float64.
-    """
-    hidden = model.base_model(input_ids=sequences.ids, use_cache=False).last_hidden_state
-    width = int(sequences.lengths.max())
-    offsets = torch.arange(width, device=sequences.ids.device)
-    mask = offsets < sequences.lengths[:, None]  # [R, T]
-    rows, columns = mask.nonzero(as_tuple=True)
-    positions = sequences.starts[rows] + columns
-    logits = model.get_output_embeddings()(hidden[rows, positions - 1])
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    targets = sequences.ids[rows, positions]
-    chosen = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(1)
-    return torch.zeros(mask.shape, dtype=chosen.dtype, device=chosen.device).index_put(
-        (rows, columns), chosen
-    )
-
-
-@torch.no_grad()
-def check_head(model: PreTrainedModel, ids: Sequence[int]) -> None:
-    """Raises ConfigError where a model does more to its logits than its head (caps, scales).
-
-    `token_logprobs` would silently be wrong for it. ids: any conversation.
-    """
-    given = torch.tensor([list(ids)], device=model.device)
-    hidden = model.base_model(input_ids=given, use_cache=False).last_hidden_state
-    if not torch.allclose(model(input_ids=given).logits, model.get_output_embeddings()(hidden)):
-        raise ConfigError(
-            f"{type(model).__name__} changes its logits after the language-model head (a cap or a "
-            "scale), which log-probabilities here do not know; choose another model"
+    def forward(
+        self, sequences: Sequences, also: Sequence[Callable[[Sequences], Reading]] = ()
+    ) -> Tensor:
+        """[S, R, T] float32, zero on padding: first each completion token's log-probability, nats,
+        then what `also` asks of its row of logits. T is the longest completion. float64 models
+        give float64.
+        """
+        with self._autocast():
+            hidden = completion_hidden(self.model, sequences)
+        readings = [Logprob(sequences.targets), *(make(sequences) for make in also)]
+        head = head_of(self.model)
+        return torch.stack(
+            [sequences.by_completion(read(head, hidden, reading)) for reading in readings]
         )
 
+    @torch.no_grad()
+    def divergence(self, sequences: Sequences) -> Divergence:
+        """KL(this || another policy) at each completion token, for the other one to read."""
+        with self._autocast():
+            return Divergence(head_of(self.model), completion_hidden(self.model, sequences))
+
+    def generate(self, *args: Any, **options: Any) -> Any:
+        """The model's own."""
+        return self.model.generate(*args, **options)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
+
+
+def completion_hidden(model: PreTrainedModel, sequences: Sequences) -> Tensor:
+    """Hidden states from which the N completion tokens are predicted, [N, H]."""
+    given = {} if sequences.positions is None else {"position_ids": sequences.positions}
+    mask = sequences.attention()
+    if mask is not None and model.config._attn_implementation == "eager":
+        lowest = torch.finfo(model.dtype).min
+        mask = torch.zeros_like(mask, dtype=model.dtype).masked_fill(~mask, lowest)
+    body = model.base_model(input_ids=sequences.ids, attention_mask=mask, use_cache=False, **given)
+    return body.last_hidden_state[tuple(sequences.sources)]
+
+
+def sequence_logprobs(policy: Policy, groups: Sequence[Group]) -> list[list[float]]:
+    """Summed log-probability of each completion, nats, in the order given; no gradient."""
+    sums = dict(logprobs_by_row(policy, groups))
+    return [sums[row] for row in range(len(groups))]
+
 
 @torch.no_grad()
-def sequence_logprobs(
-    model: PreTrainedModel,
-    prompts: Sequence[Sequence[int]],
-    completions: Sequence[Sequence[int]],
-    batch: int = 256,
-) -> list[float]:
-    """Summed log-probability of each completion, nats, in the order given; no gradient.
+def logprobs_by_row(
+    policy: Policy, groups: Sequence[Group], tokens: int = TOKENS
+) -> Iterator[tuple[int, list[float]]]:
+    """(index, summed log-probabilities of its completions) of every group, shortest first.
 
-    Rows are sorted by length into batches of `batch`, so that little is spent on padding.
+    Rows of like length go together in passes of at most `tokens` tokens, so that little is spent
+    on padding; a longer row passes alone.
     """
-    order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]) + len(completions[row]))
-    sums = [0.0] * len(prompts)
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        block = pack([prompts[row] for row in rows], [completions[row] for row in rows])
-        values = token_logprobs(model, block.to(model.device)).sum(1)
-        for row, value in zip(rows, values.tolist(), strict=True):
-            sums[row] = value
-    return sums
+    for rows in passes([row_length(group) for group in groups], tokens):
+        values = policy(policy.pack([groups[row] for row in rows]).to(policy.device))[0].sum(1)
+        counts = [len(groups[row][1]) for row in rows]
+        yield from zip(rows, (found.tolist() for found in values.split(counts)), strict=True)
+
+
+def row_length(group: Group) -> int:
+    """Tokens of a prompt with all its completions."""
+    prompt, answers = group
+    return len(prompt) + sum(map(len, answers))
+
+
+def passes(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """Indices in order of length, in blocks whose longest row times count is at most `tokens`."""
+    block: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if block and lengths[row] * (len(block) + 1) > tokens:
+            yield block
+            block = []
+        block.append(row)
+    if block:
+        yield block
+
+
+@torch.no_grad()
+def can_share(model: PreTrainedModel, longest: int) -> bool:
+    """Whether completions may share the computation of their prompt in this model.
+
+    It is tried: two completions in one row must have the log-probabilities that they have apart,
+    which they have not where a layer carries state from token to token or counts positions by
+    itself. Attention that looks back less than `longest` tokens, or takes no mask, forbids it.
+    """
+    if "position_ids" not in inspect.signature(model.base_model.forward).parameters:
+        return False
+    window = getattr(model.config, "sliding_window", None)
+    if (window and window < longest) or "flash" in model.config._attn_implementation:
+        return False
+    training = model.training
+    model.eval()
+    groups = [(range(1, 9), ((3, 5, 7), (2, 4, 6, 8)))]
+    policies = [Policy(model, together), Policy(model, apart)]
+    both = [policy(policy.pack(groups).to(policy.device)) for policy in policies]
+    model.train(training)
+    # Norms of many architectures round to float32 whatever the model's precision is.
+    tolerance = max(torch.finfo(dtype).eps for dtype in (model.dtype, torch.float32)) ** 0.5
+    return bool(torch.allclose(*both, rtol=tolerance, atol=tolerance))

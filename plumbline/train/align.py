@@ -1,4 +1,4 @@
-"""Alignment: a thin `transformers.Trainer` that back-propagates an objective's coefficients.
+"""Alignment: a thin Trainer that back-propagates an objective's coefficients.
 
 For each global batch the loss is differentiated with respect to log-probabilities only; each
 micro-batch then back-propagates sum(coefficient * log-probability), whose gradient is exactly that
@@ -7,29 +7,26 @@ of the mean loss, also for methods that couple the examples of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import (
-    PreTrainedModel,
-    Trainer,
-    TrainerCallback,
-    get_constant_schedule_with_warmup,
-)
+from transformers import TrainerCallback, get_constant_schedule_with_warmup
 
 from plumbline.artifacts import derive_seed
-from plumbline.errors import ConfigError, DataError
+from plumbline.errors import DataError
+from plumbline.model.logprobs import Policy
 from plumbline.schema import Align
+from plumbline.train.checkpoints import memory
 from plumbline.train.examples import Example
-from plumbline.train.language import arguments
+from plumbline.train.geometry import Geometry
 from plumbline.train.objective import Inputs, Objective, batch_metrics, collate
 from plumbline.train.order import epoch_order
 from plumbline.train.probe import Probe
+from plumbline.train.trainer import MicroBatchTrainer, NotFinite, Place, arguments, take
 
 
 @dataclass
@@ -45,6 +42,15 @@ class Dynamics:
         self.rows += [base | {"metric": name, "value": value} for name, value in metrics.items()]
 
 
+@dataclass(frozen=True)
+class Aligned:
+    """What a run leaves: its dynamics and, of several processes, the weights of them all, in the
+    first one; None are the policy's own."""
+
+    dynamics: Dynamics
+    weights: dict[str, Tensor] | None
+
+
 class Divergence(Exception):
     """A loss, gradient or weight is not finite: a result of the method, not a failure.
 
@@ -58,82 +64,101 @@ class Divergence(Exception):
         self.dynamics = dynamics
 
 
-class PreferenceTrainer(Trainer):
+class PreferenceTrainer(MicroBatchTrainer):
     """Trains on `Example`s; see the module's docstring."""
 
-    loss_is_scaled_for_ga = True
-
-    def __init__(self, *, objective: Objective, dynamics: Dynamics, **options: Any) -> None:
-        super().__init__(**options)
-        self.objective = objective
-        self.dynamics = dynamics
+    def __init__(
+        self,
+        *,
+        objective: Objective,
+        examples: Sequence[Example],
+        dynamics: Dynamics,
+        geometry: Geometry,
+        **options: Any,
+    ) -> None:
+        super().__init__(geometry=geometry, train_dataset=geometry.share(examples), **options)
+        self.objective, self.examples, self.dynamics = objective, examples, dynamics
         self.seen: list[tuple[Tensor, Tensor]] = []
 
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, Any]], None]:
-        """The micro-batches of one global batch; coupled ones already with their coefficients.
-
-        The last one also carries the whole batch, for the log.
-        """
-        examples = [item["examples"] for item in _take(epoch_iterator, num_batches)]
-        batches = [{"inputs": collate(rows).to(device)} for rows in examples]
-        whole = batches[0]["inputs"]
-        if len(batches) > 1:
-            whole = collate([row for rows in examples for row in rows]).to(device)
-        if self.objective.spec.card.coupled and len(batches) > 1:
-            self._couple(batches, whole)
-        batches[-1]["whole"] = whole
+        """This process's micro-batches of one global batch; coupled ones with coefficients."""
+        parts = take(epoch_iterator, num_batches)
+        batches = [{"inputs": self._collate(rows).to(device)} for rows in parts]
+        parted = len(batches) * self.geometry.world > 1
+        if self.objective.spec.card.coupled and parted:
+            self._couple(batches)
+        batches[-1]["last"] = True
         return batches, None
 
+    def _collate(self, examples: Sequence[Example]) -> Inputs:
+        return collate(examples, self.accelerator.unwrap_model(self.model).pack)
+
+    def _whole(self) -> Inputs:
+        """The global batch of the step, in the order in which `_gather` puts processes."""
+        rows = self.geometry.global_batch(self.examples, self.state.global_step)
+        return self._collate(rows).to(self.args.device)
+
+    def _gather(self, parts: Sequence[Tensor]) -> Tensor:
+        """Micro-batches of all processes one below another, padded with zeros to the widest."""
+        stacked = self.accelerator.pad_across_processes(_stack(parts), dim=1)
+        return self.accelerator.gather(stacked)
+
     @torch.no_grad()
-    def _couple(self, batches: list[dict[str, Any]], whole: Inputs) -> None:
+    def _couple(self, batches: list[dict[str, Any]]) -> None:
         """Differentiate the loss of the whole batch once and hand each micro-batch its share."""
         parts = [self.objective.forward(self.model, item["inputs"]) for item in batches]
         others = [self.objective.mismatched(self.model, item["inputs"]) for item in batches]
-        mismatched = None if others[0] is None else _stack(others)
+        mismatched = None if others[0] is None else self._gather(others)
         with torch.enable_grad():
-            losses, gradient = self._differentiate(_stack(parts), mismatched, whole)
+            losses, gradient = self._differentiate(self._gather(parts), mismatched, self._whole())
+        world, rank = self.geometry.world, self.geometry.rank
         counts = [len(item["inputs"].ids) for item in batches]
-        shares = gradient.split([len(part) for part in parts])
-        for item, part, share, own in zip(
-            batches, parts, shares, losses.split(counts), strict=True
-        ):
-            item["gradient"] = share[:, : part.shape[1]]
-            item["losses"] = own
+        shares = gradient.chunk(world)[rank].split([len(part) for part in parts])
+        own = losses.chunk(world)[rank].split(counts)
+        for item, part, share, values in zip(batches, parts, shares, own, strict=True):
+            item["gradient"], item["losses"] = share[:, : part.shape[1]], values
 
-    def compute_loss(self, model: PreTrainedModel, inputs: dict[str, Any], **_: Any) -> Tensor:
-        """This micro-batch's part of the mean loss, with that part's gradient."""
+    def compute_loss(self, model: Policy, inputs: dict[str, Any], **_: Any) -> Tensor:
+        """This micro-batch's part of the mean loss, with that part's gradient.
+
+        Processes are averaged afterwards, hence the gradient times their number.
+        """
         batch: Inputs = inputs["inputs"]
         tokens = self.objective.forward(model, batch)
         if "gradient" in inputs:
             losses, gradient = inputs["losses"], inputs["gradient"]
         else:
-            mismatched = self.objective.mismatched(self.model, batch)
+            mismatched = self.objective.mismatched(model, batch)
             losses, gradient = self._differentiate(tokens, mismatched, batch)
-        self.seen.append((losses, tokens.detach()))
-        if "whole" in inputs:
-            self._record(inputs["whole"])
-        surrogate = (gradient * tokens).sum()
-        return surrogate + (losses.sum() / self.dynamics.batch - surrogate).detach()
+        self._record(losses, tokens.detach(), last="last" in inputs)
+        surrogate = (gradient * tokens).sum() * self.geometry.world
+        return surrogate + (losses.sum() / self.geometry.batch - surrogate).detach()
 
     def _differentiate(
         self, tokens: Tensor, mismatched: Tensor | None, batch: Inputs
     ) -> tuple[Tensor, Tensor]:
         losses, gradient = self.objective.coefficients(
-            tokens, batch, mismatched, self.dynamics.batch
+            tokens, batch, mismatched, self.geometry.batch
         )
-        if not (losses.isfinite().all() and gradient.isfinite().all()):
+        alone = self.geometry.world == 1
+        if alone and not (losses.isfinite().all() and gradient.isfinite().all()):
             raise Divergence(self.state.global_step, batch.ids, self.dynamics)
-        return losses, gradient
+        # Of several processes none may leave alone: all see the averaged gradient.
+        spoiled = torch.where(losses.isfinite().all(), 0.0, torch.nan)
+        return losses, gradient if alone else gradient + spoiled
 
-    def _record(self, whole: Inputs) -> None:
+    def _record(self, losses: Tensor, tokens: Tensor, last: bool) -> None:
         """Log a global batch, once the last of its micro-batches is in."""
-        losses, tokens = zip(*self.seen, strict=True)
-        self.seen = []
         step = self.state.global_step
-        if step % self.args.logging_steps == 0:
-            metrics = batch_metrics(torch.cat(losses), _stack(tokens), whole)
+        if step % self.args.logging_steps:
+            return
+        self.seen.append((losses[:, None], tokens))
+        if last:
+            losses, tokens = (self._gather(parts) for parts in zip(*self.seen, strict=True))
+            self.seen = []
+            metrics = batch_metrics(losses[:, 0], tokens, self._whole())
             self.dynamics.record(step, "train", metrics)
 
     def log(self, logs: dict[str, float], *args: Any, **options: Any) -> None:
@@ -157,53 +182,71 @@ class Probing(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
         self._run(state.global_step, model)
 
-    def _run(self, step: int, model: PreTrainedModel) -> None:
-        self.dynamics.record(step, "probe", self.probe.measure(model, step))
+    def _run(self, step: int, policy: Policy) -> None:
+        self.dynamics.record(step, "probe", self.probe.measure(policy, step))
 
 
 def align(
-    model: PreTrainedModel,
+    policy: Policy,
     examples: Sequence[Example],
     objective: Objective,
     recipe: Align,
+    geometry: Geometry,
     seed: int,
     probe: Probe,
-    work: Path,
-) -> Dynamics:
-    """Align `model` in place on one or more epochs of `examples`; returns the dynamics.
+    place: Place,
+) -> Aligned:
+    """Align `policy` in place on one or more epochs of `examples`.
 
-    Raises Divergence (with the step and the batch's example ids) where anything is not finite,
-    and DataError where the data are fewer than one global batch.
+    A run that was interrupted goes on from its newest checkpoint. Raises Divergence (with the step
+    and the batch's example ids) where anything is not finite, and DataError where the data are
+    fewer than one global batch.
     """
-    batch = getattr(recipe.batch, objective.spec.feedback)
-    ordered = _epochs(examples, batch, recipe.epochs, seed)
-    micro = recipe.micro_batch or batch
-    if batch % micro:
-        raise ConfigError(f"align.micro_batch: {micro} does not divide the global batch of {batch}")
-    dynamics = Dynamics(batch)
-    optimizer = torch.optim.RMSprop(model.parameters(), lr=recipe.learning_rate)
+    ordered = _epochs(examples, geometry.batch, recipe.epochs, seed)
+    dynamics = Dynamics(geometry.batch)
+    weights = [item for item in policy.parameters() if item.requires_grad]
+    optimizer = torch.optim.RMSprop(weights, lr=recipe.learning_rate)
     trainer = PreferenceTrainer(
-        model=model,
+        model=policy,
         args=arguments(
-            work,
+            place.folder,
             derive_seed("dropout", seed),
-            micro,
-            len(ordered) // batch,
+            geometry,
+            len(ordered) // geometry.batch,
             max_grad_norm=recipe.max_grad_norm,
             log_every=recipe.log_every,
-            accumulate=batch // micro,
         ),
-        train_dataset=ordered,
-        data_collator=lambda rows: {"examples": rows},
         optimizers=(optimizer, get_constant_schedule_with_warmup(optimizer, recipe.warmup_steps)),
         callbacks=[Probing(probe, dynamics, recipe.probe_every)],
         objective=objective,
+        examples=ordered,
         dynamics=dynamics,
+        geometry=geometry,
     )
-    trainer.train()
-    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+    if found := place.checkpoint():
+        kept = memory(found)
+        dynamics.rows = kept["dynamics"]
+        probe.restore(kept["probe"])
+    _train(trainer, place, lambda: {"dynamics": dynamics.rows, "probe": probe.state()})
+    return Aligned(dynamics, _weights(trainer) if geometry.world > 1 else None)
+
+
+def _weights(trainer: PreferenceTrainer) -> dict[str, Tensor]:
+    """The model's state, gathered where it is shared out; empty but in the first process."""
+    found = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    return {name.removeprefix("model."): value for name, value in found.items()}
+
+
+def _train(trainer: PreferenceTrainer, place: Place, remember: Callable[[], Any]) -> None:
+    dynamics = trainer.dynamics
+    try:
+        trainer.resume(place, remember)
+    except NotFinite as error:
+        step = trainer.state.global_step
+        rows = trainer.geometry.global_batch(trainer.examples, step)
+        raise Divergence(step, [item.id for item in rows], dynamics) from error
+    if not all(item.isfinite().all() for item in trainer.model.parameters()):
         raise Divergence(trainer.state.global_step, [], dynamics)
-    return dynamics
 
 
 def _epochs(examples: Sequence[Example], batch: int, epochs: int, seed: int) -> list[Example]:
@@ -217,10 +260,6 @@ def _epochs(examples: Sequence[Example], batch: int, epochs: int, seed: int) -> 
         epoch_order(lengths, batch, derive_seed("order", seed, epoch)) for epoch in range(epochs)
     )
     return [examples[index] for order in orders for index in order]
-
-
-def _take(iterator: Iterator, count: int) -> list[Any]:
-    return [item for _, item in zip(range(count), iterator, strict=False)]
 
 
 def _stack(parts: Sequence[Tensor]) -> Tensor:

@@ -14,15 +14,16 @@ from plumbline.errors import ConfigError
 from plumbline.layout import ModelFolder, SettingFolder
 from plumbline.model.canary import canary
 from plumbline.model.folder import load, load_pretrained, save, scratch_model
-from plumbline.model.logprobs import check_head
+from plumbline.model.head import check_head
 from plumbline.model.tokenizer import byte_bpe, completion_ids, prompt_ids, word_tokenizer
-from plumbline.schema import ScratchModel, Setting
+from plumbline.schema import Execution, ScratchModel, Setting
 from plumbline.splits import Message
 from plumbline.toyland.world import VOCABULARY
 from plumbline.train.language import Text, fit
+from plumbline.train.trainer import Place
 
 
-def pretrain(setting: Setting, folders: SettingFolder) -> None:
+def pretrain(setting: Setting, folders: SettingFolder, execution: Execution) -> None:
     """Write `pretrain/`: a model trained from scratch, or the pretrained one the config names.
 
     The canary conversation is rendered, and its log-probabilities are held against the model's own
@@ -35,11 +36,13 @@ def pretrain(setting: Setting, folders: SettingFolder) -> None:
         log = []
         if setting.pretrain:
             seed = derive_seed("pretrain", _seed(setting))
-            log = fit(model, texts, setting.pretrain, seed, folders.pretrain.work)
+            made_from = {"engine": ENGINE, "setting": setting.model_dump()}
+            place = Place(folders.pretrain.work, execution.checkpoint_every, made_from)
+            log = fit(model, texts, setting.pretrain, seed, place)
         _finish(model, tokenizer, folders.pretrain, {"canary": proof, "log": log})
 
 
-def sft(setting: Setting, folders: SettingFolder) -> None:
+def sft(setting: Setting, folders: SettingFolder, execution: Execution) -> None:
     """Write `sft/`: the base model fine-tuned on demonstrations or on chosen completions."""
     with lock(folders.sft.folder):
         model, tokenizer = load(folders.pretrain.model)
@@ -47,7 +50,9 @@ def sft(setting: Setting, folders: SettingFolder) -> None:
         if setting.sft:
             texts = list(_demonstrations(setting, folders, tokenizer))
             seed = derive_seed("sft", _seed(setting))
-            log = fit(model, texts, setting.sft, seed, folders.sft.work)
+            made_from = {"engine": ENGINE, "model": model_digest(folders.pretrain)}
+            place = Place(folders.sft.work, execution.checkpoint_every, made_from)
+            log = fit(model, texts, setting.sft, seed, place)
         _finish(model, tokenizer, folders.sft, {"log": log})
 
 

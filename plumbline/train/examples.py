@@ -9,6 +9,8 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from plumbline.errors import DataError
+from plumbline.model.logprobs import row_length
+from plumbline.model.sequences import Group
 from plumbline.model.tokenizer import completion_ids, prompt_ids
 from plumbline.schema import Align
 
@@ -33,8 +35,23 @@ class Example:
     cut: int = 0
 
     @property
+    def group(self) -> Group:
+        """The prompt with its completions."""
+        return self.prompt, self.completions
+
+    @property
+    def whole(self) -> Group:
+        """The prompt with every completion whose log-probability is needed, `mismatched` last."""
+        return self.prompt, self.completions + ((self.mismatched,) if self.mismatched else ())
+
+    @property
     def length(self) -> int:
-        """Tokens of the longest row this example needs."""
+        """Tokens of the prompt and all its completions."""
+        return row_length(self.group)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the prompt with its longest completion."""
         return len(self.prompt) + max(map(len, self.completions))
 
 
@@ -89,27 +106,22 @@ def _example(
 def with_references(
     examples: Sequence[Example], references: dict[tuple[str, int], float]
 ) -> list[Example]:
-    """Examples with their reference log-probabilities, by (example id, index in `rows_of`).
+    """Examples with their reference log-probabilities, by (example id, index in `whole`).
 
-    Raises DataError for an example that the reference pass has not seen.
+    Raises DataError for an example that the
+    reference pass has not seen.
     """
     return [_with_reference(example, references) for example in examples]
 
 
 def _with_reference(example: Example, references: dict[tuple[str, int], float]) -> Example:
+    count = len(example.completions)
     try:
-        found = tuple(references[example.id, index] for index in range(len(rows_of(example))))
+        found = tuple(references[example.id, index] for index in range(count))
+        other = references[example.id, count] if example.mismatched else None
     except KeyError as error:
         raise DataError(
             f"example {example.id} has no reference log-probability; delete the setting's "
             "reference/ folder and run again"
         ) from error
-    count = len(example.completions)
-    mismatched = found[count] if example.mismatched else None
-    return replace(example, references=found[:count], mismatched_reference=mismatched)
-
-
-def rows_of(example: Example) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Every (prompt, completion) whose log-probability an example needs, `mismatched` last."""
-    extra = [example.mismatched] if example.mismatched else []
-    return [(example.prompt, completion) for completion in [*example.completions, *extra]]
+    return replace(example, references=found, mismatched_reference=other)

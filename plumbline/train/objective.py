@@ -15,21 +15,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from plumbline.batches import Completions, Lists, Pairs, Singles
 from plumbline.errors import MethodError
-from plumbline.model.logprobs import Sequences, pack, token_logprobs
+from plumbline.model.sequences import Group, Sequences
 from plumbline.plugins import MethodSpec, load_method
 from plumbline.train.examples import Example
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """One micro-batch of B examples with K completions each.
+    """One micro-batch of B examples with K completions each, R = B * K, example by example.
 
-    sequences: B * K rows, example by example. references: [B, K]. desirable: [B] bool or None.
-    scores: [B, K] or None. mismatched: B rows or None; mismatched_references: [B] or None.
+    sequences: of the R completions. references: [B, K]. desirable: [B] bool or None.
+    scores: [B, K] or None. mismatched: of B completions, or None; mismatched_references: [B] or
+    None.
     """
 
     sequences: Sequences
@@ -55,28 +55,23 @@ class Inputs:
         return replace(self, **moved)
 
 
-def collate(examples: Sequence[Example]) -> Inputs:
-    """Pad and stack examples of one feedback."""
-    prompts = [item.prompt for item in examples for _ in item.completions]
-    answers = [ids for item in examples for ids in item.completions]
+def collate(examples: Sequence[Example], pack: Callable[[Sequence[Group]], Sequences]) -> Inputs:
+    """Pad and stack examples of one feedback; `pack` lays out their rows."""
     first = examples[0]
+    others = [(item.prompt, (item.mismatched,)) for item in examples] if first.mismatched else []
     return Inputs(
-        sequences=pack(prompts, answers),
+        sequences=pack([item.group for item in examples]),
         references=torch.tensor([item.references for item in examples]),
         desirable=_column(examples, "desirable", first.desirable is not None),
         scores=_column(examples, "scores", first.scores is not None),
-        mismatched=_mismatched(examples) if first.mismatched else None,
-        mismatched_references=_column(examples, "mismatched_reference", bool(first.mismatched)),
+        mismatched=pack(others) if others else None,
+        mismatched_references=_column(examples, "mismatched_reference", bool(others)),
         ids=tuple(item.id for item in examples),
     )
 
 
 def _column(examples: Sequence[Example], name: str, present: bool) -> Tensor | None:
     return torch.tensor([getattr(item, name) for item in examples]) if present else None
-
-
-def _mismatched(examples: Sequence[Example]) -> Sequences:
-    return pack([item.prompt for item in examples], [item.mismatched for item in examples])
 
 
 @dataclass(frozen=True)
@@ -91,16 +86,16 @@ class Objective:
         """The objective of a method file at hyperparameters `point`."""
         return cls(spec, partial(load_method(spec), **point))
 
-    def forward(self, model: PreTrainedModel, inputs: Inputs) -> Tensor:
-        """Token log-probabilities of every completion, [B * K, T]."""
-        return token_logprobs(model, inputs.sequences)
+    def forward(self, policy: Callable[[Sequences], Tensor], inputs: Inputs) -> Tensor:
+        """Token log-probabilities of every completion, [R, T]."""
+        return policy(inputs.sequences)[0]
 
     @torch.no_grad()
-    def mismatched(self, model: PreTrainedModel, inputs: Inputs) -> Tensor | None:
+    def mismatched(self, policy: Callable[[Sequences], Tensor], inputs: Inputs) -> Tensor | None:
         """Token log-probabilities of the mismatched completions, [B, T]; None unless needed."""
         if "mismatched" not in self.spec.card.needs:
             return None
-        return token_logprobs(model, inputs.mismatched)
+        return policy(inputs.mismatched)[0]
 
     def coefficients(
         self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None, examples: int

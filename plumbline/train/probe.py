@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
 
-from plumbline.model.logprobs import sequence_logprobs
+from plumbline.model.logprobs import Policy, sequence_logprobs
 from plumbline.train.examples import Example
 
 
@@ -22,31 +21,39 @@ class Probe:
     """
 
     pairs: Sequence[Example]
-    answer: Callable[[PreTrainedModel], list[dict[str, Any]]] | None = None
+    answer: Callable[[Policy], list[dict[str, Any]]] | None = None
     answers: list[dict[str, Any]] = field(default_factory=list)
     _reference: torch.Tensor | None = None
 
-    def measure(self, model: PreTrainedModel, step: int) -> dict[str, float]:
+    def measure(self, policy: Policy, step: int) -> dict[str, float]:
         """Mean log-ratios to the start of training, nats, over the probe's pairs.
 
         chosen_below is the share of chosen completions less likely than at the start, and
         accuracy the share of pairs whose chosen log-ratio is the larger one, both in [0, 1].
         """
-        training = model.training
-        model.eval()
-        values = self._logprobs(model)
+        training = policy.training
+        policy.eval()
+        values = torch.tensor(sequence_logprobs(policy, [pair.group for pair in self.pairs]))
         if self.answer:
-            self.answers += [{"step": step, **row} for row in self.answer(model)]
-        model.train(training)
+            self.answers += [{"step": step, **row} for row in self.answer(policy)]
+        policy.train(training)
         if self._reference is None:
             self._reference = values
         return _summary(values - self._reference, values)
 
-    def _logprobs(self, model: PreTrainedModel) -> torch.Tensor:
-        """[pairs, 2], chosen first, nats."""
-        prompts = [pair.prompt for pair in self.pairs for _ in pair.completions]
-        completions = [ids for pair in self.pairs for ids in pair.completions]
-        return torch.tensor(sequence_logprobs(model, prompts, completions)).view(-1, 2)
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it, as JSON."""
+        started = self._reference is not None
+        return {
+            "answers": self.answers,
+            "reference": self._reference.tolist() if started else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on as the probe whose `state` this was."""
+        self.answers = state["answers"]
+        if state["reference"] is not None:
+            self._reference = torch.tensor(state["reference"])
 
 
 def _summary(ratios: torch.Tensor, values: torch.Tensor) -> dict[str, float]:

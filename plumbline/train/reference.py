@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 from plumbline import ENGINE
-from plumbline.artifacts import is_current, read_json, read_rows, write_rows
+from plumbline.artifacts import is_current, lock, read_json, read_rows, write_rows
 from plumbline.data import views
 from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
-from plumbline.model.logprobs import sequence_logprobs
+from plumbline.model.logprobs import Policy, row_length, sequence_logprobs
 from plumbline.rows import REFERENCE
-from plumbline.schema import Align, Setting
+from plumbline.schema import Align, Execution, Setting
 from plumbline.train.base import model_digest
-from plumbline.train.examples import Example, rows_of, tokenise, with_references
+from plumbline.train.examples import Example, tokenise, with_references
+from plumbline.train.start import start
 
 
 def view(setting: Setting, rows: list[dict[str, Any]], feedback: str) -> list[dict[str, Any]]:
@@ -42,29 +45,59 @@ def fingerprint(setting: Setting, folders: SettingFolder, feedback: str) -> dict
         "model": model_digest(folders.sft),
         "data": read_json(folders.data_record)["splits"]["train"]["digest"],
         "seed": setting.data.seed,
+        "precision": recipe.precision,
+        "quantize": recipe.adapter.quantize if recipe.adapter else "none",
         "truncation": [recipe.max_prompt_tokens, recipe.max_tokens, recipe.responses],
     }
 
 
-def reference(setting: Setting, folders: SettingFolder, feedback: str) -> None:
-    """Write `reference/{feedback}.parquet` for the train split."""
-    from plumbline.model.folder import load
+def reference(
+    setting: Setting, folders: SettingFolder, feedback: str, execution: Execution
+) -> None:
+    """Write `reference/{feedback}.parquet` for the train split, going on from what is there.
 
-    model, tokenizer = load(folders.sft.model)
-    model.eval()
-    keys, prompts, completions = [], [], []
-    for example in examples(setting, folders, feedback, tokenizer):
-        for index, (prompt, completion) in enumerate(rows_of(example)):
-            keys.append((example.id, index))
-            prompts.append(prompt)
-            completions.append(completion)
-    values = sequence_logprobs(model, prompts, completions)
-    rows = [
-        {"id": id, "index": index, "logprob": value, "tokens": len(completion)}
-        for (id, index), value, completion in zip(keys, values, completions, strict=True)
-    ]
-    path = folders.reference(feedback)
-    write_rows(path, rows, REFERENCE, fingerprint(setting, folders, feedback))
+    Parts are kept while the pass runs, so that one that is interrupted loses a part at the most.
+    """
+    policy, tokenizer = start(folders.sft, setting, execution)
+    policy.eval()
+    made_from = fingerprint(setting, folders, feedback)
+    given = examples(setting, folders, feedback, tokenizer)
+    work = folders.reference_parts(feedback)
+    with lock(work):
+        parts = [
+            _part(policy, given, rows, work / f"{number}.parquet", made_from)
+            for number, rows in enumerate(_parts(given))
+        ]
+        table = {(row["id"], row["index"]): row for part in parts for row in part}
+        ordered = [table[item.id, index] for item in given for index in range(len(item.whole[1]))]
+        write_rows(folders.reference(feedback), ordered, REFERENCE, made_from)
+    shutil.rmtree(work)
+
+
+#: Examples of one part of a reference pass.
+PART = 4096
+
+
+def _parts(given: list[Example]) -> list[list[int]]:
+    """Indices in order of length, a part at a time, so that parts hold rows of like length."""
+    order = sorted(range(len(given)), key=lambda row: row_length(given[row].whole))
+    return [order[start : start + PART] for start in range(0, len(order), PART)]
+
+
+def _part(
+    policy: Policy, given: list[Example], rows: list[int], path: Path, made_from: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """REFERENCE rows of some examples, read where an interrupted pass has left them."""
+    if not is_current(path, made_from):
+        values = sequence_logprobs(policy, [given[row].whole for row in rows])
+        found = [
+            {"id": given[row].id, "index": index, "logprob": value, "tokens": len(completion)}
+            for row, sums in zip(rows, values, strict=True)
+            for index, (value, completion) in enumerate(zip(sums, given[row].whole[1], strict=True))
+        ]
+        write_rows(path, found, REFERENCE, made_from)
+        print(f"{path.parent.name}: {len(rows)} more of {len(given)}", flush=True)
+    return read_rows(path)
 
 
 def referenced_examples(

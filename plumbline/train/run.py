@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from plumbline import ENGINE
 from plumbline.artifacts import (
@@ -27,16 +28,21 @@ from plumbline.contracts import Data
 from plumbline.data import views
 from plumbline.generate import answer
 from plumbline.layout import Run, SettingFolder
-from plumbline.model.folder import load, load_tokenizer, save
+from plumbline.model.adapter import attach, merged
+from plumbline.model.folder import load_tokenizer, save
+from plumbline.model.logprobs import Policy
 from plumbline.plugins import SFT, MethodSpec, load_benchmark
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise
+from plumbline.train.geometry import processes
 from plumbline.train.objective import Objective
 from plumbline.train.probe import Probe
 from plumbline.train.reference import fingerprint, referenced_examples
+from plumbline.train.start import geometry, start
+from plumbline.train.trainer import Place
 
 Row = dict[str, Any]
 
@@ -91,18 +97,20 @@ class Bench:
         """Make the run's model, unless its record says it is made from the very same parts.
 
         Returns "current", "ok" or "diverged"; a diverged run keeps its record and log, no model.
-        Raises IntegrityError where another process holds the run.
+        Raises IntegrityError where another job holds the run.
         """
         parts = self.parts()
         if run.record.is_file() and read_json(run.record)["parts"] == parts:
             return "current"
-        with lock(run.folder):
-            run.record.unlink(missing_ok=True)
+        with lock(run.folder) if _first() else nullcontext():
+            if _first():
+                run.record.unlink(missing_ok=True)
             started = time.perf_counter()
-            outcome = self.sft() if self.method == SFT else self.align(run)
+            outcome = self.sft() if self.method == SFT else self.align(run, parts)
             seconds = round(time.perf_counter() - started, 3)
-            write_json(run.record, {"parts": parts, "seconds": seconds, **outcome})
-            shutil.rmtree(run.work, ignore_errors=True)
+            if _first():
+                write_json(run.record, {"parts": parts, "seconds": seconds, **outcome})
+                shutil.rmtree(run.work, ignore_errors=True)
         return outcome["status"]
 
     def parts(self) -> Row:
@@ -119,28 +127,44 @@ class Bench:
         """The outcome of not aligning: the SFT model, where it lies."""
         return {"status": "ok", "model": model_digest(self.folders.sft)}
 
-    def align(self, run: Run) -> Row:
+    def align(self, run: Run, parts: Row) -> Row:
         """Train and save; a divergence is an outcome."""
-        model, _ = load(self.folders.sft.model)
+        recipe, execution = self.setting.align, self.experiment.execution
+        policy, _ = start(self.folders.sft, self.setting, execution)
+        adapted = recipe.adapter and attach(policy.model, recipe.adapter)
+        if execution.gradient_checkpointing:
+            policy.model.gradient_checkpointing_enable({"use_reentrant": False})
+        batch = getattr(recipe.batch, self.spec.feedback)
+        shape = geometry(policy, self.examples, batch, execution)
         objective = Objective.of(self.spec, self.experiment.point(run.method, run.point))
         probe = self.probe(run.seed)
         torch.manual_seed(derive_seed("align", run.seed))
-        recipe = self.setting.align
+        place = Place(run.work, execution.checkpoint_every, parts)
         try:
-            dynamics = align(model, self.examples, objective, recipe, run.seed, probe, run.work)
+            aligned = align(policy, self.examples, objective, recipe, shape, run.seed, probe, place)
         except Divergence as failure:
-            _log(run, failure.dynamics, probe)
+            self._log(run, failure.dynamics, probe)
             shutil.rmtree(run.model, ignore_errors=True)
             place = {"step": failure.step, "examples": failure.examples}
             return {"status": "diverged", "model": None, **place}
-        _log(run, dynamics, probe)
-        save(model, self.tokenizer, run.model)
+        self._log(run, aligned.dynamics, probe)
+        model = policy.model
+        if adapted:
+            model = merged(adapted, recipe.adapter, self.folders.sft.model, run.work / "adapter")
+        if _first():
+            save(model, self.tokenizer, run.model, aligned.weights)
         return {
             "status": "ok",
             "model": folder_digest(run.model),
             "examples": len(self.examples),
             "tokens_cut": sum(example.cut for example in self.examples),
+            "geometry": {"batch": shape.batch, "micro": shape.micro, "processes": shape.world},
         }
+
+    def _log(self, run: Run, dynamics: Dynamics, probe: Probe) -> None:
+        if _first():
+            write_rows(run.dynamics, dynamics.rows, DYNAMICS)
+            write_rows(run.probes, probe.answers, PROBE)
 
     def probe(self, seed: int) -> Probe:
         """A fresh probe for one run."""
@@ -150,15 +174,15 @@ class Bench:
         return Probe(self.held_out, partial(_answer, tokenizer=self.tokenizer, **options))
 
 
-def _log(run: Run, dynamics: Dynamics, probe: Probe) -> None:
-    write_rows(run.dynamics, dynamics.rows, DYNAMICS)
-    write_rows(run.probes, probe.answers, PROBE)
+def _first() -> bool:
+    """Whether this is the process that writes."""
+    return processes()[1] == 0
 
 
 def _answer(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[Row], seed: int
+    policy: Policy, tokenizer: PreTrainedTokenizerBase, prompts: list[Row], seed: int
 ) -> list[Row]:
-    return answer(model, tokenizer, prompts, seed)
+    return answer(policy, tokenizer, prompts, seed)
 
 
 def prompts_of(

@@ -6,7 +6,7 @@ from transformers import GenerationConfig
 
 from plumbline.artifacts import folder_digest
 from plumbline.model import folder
-from plumbline.model.logprobs import sequence_logprobs
+from plumbline.model.logprobs import Policy, sequence_logprobs
 from plumbline.model.sampling import generate
 from plumbline.model.tokenizer import prompt_ids
 from plumbline.schema import PretrainedModel, ScratchModel
@@ -19,7 +19,8 @@ CHOICE = ScratchModel(
     max_positions=64,
     tokenizer="toyland",
 )
-ROWS = [[2, 9, 3], [2, 10, 11, 3]], [[12, 1], [13, 14, 1]]
+GROUPS = [([2, 9, 3], [[12, 1]]), ([2, 10, 11, 3], [[13, 14, 1]])]
+PROMPTS = [prompt for prompt, _ in GROUPS]
 
 
 @pytest.fixture
@@ -52,7 +53,9 @@ def test_a_saved_model_comes_back(saved, words):
     model, path = saved
     again, tokenizer = folder.load(path)
     assert torch.equal(weights(again), weights(model)) and again.dtype == torch.float32
-    assert sequence_logprobs(again, *ROWS) == sequence_logprobs(model.eval(), *ROWS)
+    assert sequence_logprobs(Policy(again), GROUPS) == sequence_logprobs(
+        Policy(model.eval()), GROUPS
+    )
     prompt = [{"role": "user", "content": "w"}]
     assert prompt_ids(tokenizer, prompt) == prompt_ids(words, prompt)
 
@@ -92,9 +95,9 @@ def test_decoding_settings_that_come_with_a_model_are_dropped(saved):
     """Source: transformers fills whatever a call leaves open from the model's own settings."""
     model, path = saved
     asked = {"temperature": 0.0, "max_new_tokens": 12, "seed": 0, "end": 1}
-    plain = generate(model, ROWS[0], ["a", "b"], **asked)
+    plain = generate(model, PROMPTS, ["a", "b"], **asked)
     GenerationConfig(repetition_penalty=9.0, no_repeat_ngram_size=1).save_pretrained(path)
     kept, _ = folder.load(path)
-    assert generate(kept, ROWS[0], ["a", "b"], **asked) != plain, "the settings have an effect"
+    assert generate(kept, PROMPTS, ["a", "b"], **asked) != plain, "the settings have an effect"
     loaded, _ = folder.load_pretrained(PretrainedModel(path=str(path)))
-    assert generate(loaded, ROWS[0], ["a", "b"], **asked) == plain
+    assert generate(loaded, PROMPTS, ["a", "b"], **asked) == plain

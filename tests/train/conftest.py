@@ -11,7 +11,8 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from plumbline import Completions, Lists, Pairs, Singles, config, schema
 from plumbline.artifacts import write_json
 from plumbline.data.build import build
-from plumbline.train.examples import Example, rows_of
+from plumbline.train.examples import Example
+from plumbline.train.trainer import Place
 
 torch.set_num_threads(1)
 WORDS = 30
@@ -58,6 +59,12 @@ def make_example(feedback: str, index: int) -> Example:
 
 
 @pytest.fixture
+def place(tmp_path) -> Place:
+    """Where a run may keep checkpoints, which it never comes to."""
+    return Place(tmp_path / "work", 10**9, {})
+
+
+@pytest.fixture
 def examples():
     """`count` examples of a feedback, always the same."""
 
@@ -70,7 +77,8 @@ def examples():
 def plain_sums(model, example: Example) -> list[Tensor]:
     """Summed log-probability of each completion: full log_softmax, one unpadded row at a time."""
     sums = []
-    for prompt, completion in rows_of(example):
+    prompt, completions = example.whole
+    for completion in completions:
         ids = torch.tensor([[*prompt, *completion]])
         logs = model(input_ids=ids).logits.log_softmax(-1)[0, len(prompt) - 1 : -1]
         sums.append(logs.gather(1, torch.tensor(completion)[:, None]).sum())

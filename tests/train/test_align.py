@@ -12,10 +12,12 @@ import torch
 
 from plumbline.artifacts import derive_seed
 from plumbline.errors import ConfigError, DataError
+from plumbline.model.logprobs import Policy
+from plumbline.model.sequences import together
 from plumbline.plugins import METHODS, method_spec, read_method
 from plumbline.schema import Align, Batch
-from plumbline.train import objective as engine
 from plumbline.train.align import Divergence, align
+from plumbline.train.geometry import solve
 from plumbline.train.objective import Objective
 from plumbline.train.order import epoch_order
 from plumbline.train.probe import Probe
@@ -31,15 +33,19 @@ RECIPE = Align(
 
 
 @pytest.fixture
-def train(policy, examples, tmp_path):
+def train(policy, examples, place):
     """Align the tiny policy; returns its parameters and the dynamics' rows."""
 
-    def run(objective: Objective, given=None, *, seed: int = 0, **changes):
+    def run(objective: Objective, given=None, *, seed: int = 0, micro=None, **changes):
         given = given or examples(objective.spec.feedback, 24)
         model, probe = policy(), Probe(examples("pairs", 3))
         recipe = RECIPE.model_copy(update=changes)
-        dynamics = align(model, given, objective, recipe, seed, probe, tmp_path / "work")
-        return torch.cat([item.detach().flatten() for item in model.parameters()]), dynamics.rows
+        shape = solve(getattr(recipe.batch, objective.spec.feedback), micro)
+        aligned = align(
+            Policy(model, together), given, objective, recipe, shape, seed, probe, place
+        )
+        found = torch.cat([item.detach().flatten() for item in model.parameters()])
+        return found, aligned.dynamics.rows
 
     return run
 
@@ -111,7 +117,7 @@ def test_gradients_are_clipped_to_the_recipes_norm(train, policy, examples, plai
 def test_micro_batches_change_nothing(train, name, micro):
     """Parameters after three steps, and every number of the log; kto couples a batch's examples."""
     whole, log = train(of(name, beta=0.3))
-    parts, again = train(of(name, beta=0.3), micro_batch=micro)
+    parts, again = train(of(name, beta=0.3), micro=micro)
     assert (parts - whole).norm() < 1e-9 * whole.norm()
     assert [{**row, "value": None} for row in again] == [{**row, "value": None} for row in log]
     values = [row["value"] for row in log]
@@ -121,15 +127,15 @@ def test_micro_batches_change_nothing(train, name, micro):
 @pytest.mark.parametrize("name", ["dpo", "kto", "pro_s"])
 def test_no_forward_pass_is_larger_than_a_micro_batch(train, name, monkeypatch):
     """KTO's mismatched completions included: that is what micro-batches are for."""
-    rows, plain = [], engine.token_logprobs
+    rows, plain = [], Policy.forward
     monkeypatch.setattr(
-        engine,
-        "token_logprobs",
-        lambda model, given: rows.append(len(given.ids)) or plain(model, given),
+        Policy, "forward", lambda self, given: rows.append(given) or plain(self, given)
     )
-    train(of(name), micro_batch=2)
+    train(of(name), micro=2)
+    trained = [item for item in rows if len(item.lengths) != 2 * 3]  # the probe has three pairs
     completions = {"dpo": 2, "kto": 1, "pro_s": 4}[name]
-    assert rows and max(rows) == 2 * completions
+    assert {len(item.lengths) for item in trained} == {2 * completions}
+    assert {len(item.ids) for item in trained} == {2}, "a prompt is in one row with its completions"
 
 
 def test_kto_is_coupled(train):
@@ -138,7 +144,7 @@ def test_kto_is_coupled(train):
     card = replace(objective.spec.card, coupled=False)
     uncoupled = replace(objective, spec=replace(objective.spec, card=card))
     whole, _ = train(objective)
-    parts, _ = train(uncoupled, micro_batch=2)
+    parts, _ = train(uncoupled, micro=2)
     assert (parts - whole).norm() > 1e-6 * whole.norm()
 
 
@@ -223,8 +229,10 @@ def test_fewer_examples_than_a_batch(train, examples):
 
 
 def test_a_micro_batch_that_does_not_divide(train):
-    with pytest.raises(ConfigError, match="align.micro_batch: 3 does not divide .* batch of 8"):
-        train(of("dpo"), micro_batch=3)
+    with pytest.raises(
+        ConfigError, match="1 processes of micro_batch 3 do not divide .* batch of 8"
+    ):
+        train(of("dpo"), micro=3)
 
 
 @pytest.fixture
@@ -246,7 +254,7 @@ def test_a_loss_that_is_no_number_names_its_step_and_examples(train, examples, p
     step, place = divmod(order.index(5), 8)
     start = 8 * step + place // (micro or 8) * (micro or 8)
     with pytest.raises(Divergence) as caught:
-        train(poisoned, given, micro_batch=micro)
+        train(poisoned, given, micro=micro)
     assert caught.value.step == step
     assert caught.value.examples == [given[index].id for index in order[start:][: micro or 8]]
     logged = {row["step"] for row in caught.value.dynamics.rows if row["metric"] == "loss"}

@@ -8,14 +8,14 @@ from plumbline.errors import ConfigError, IntegrityError
 from plumbline.layout import ModelFolder, SettingFolder
 from plumbline.model.folder import load
 from plumbline.model.tokenizer import prompt_ids
-from plumbline.schema import PretrainedModel
+from plumbline.schema import Execution, PretrainedModel
 from plumbline.train import base
 
 
 @pytest.fixture(scope="module")
 def trained(setting, folders):
-    base.pretrain(setting, folders)
-    base.sft(setting, folders)
+    base.pretrain(setting, folders, Execution())
+    base.sft(setting, folders, Execution())
     return folders
 
 
@@ -37,13 +37,13 @@ def test_the_canary_is_kept(trained):
 
 def test_equal_seeds_give_equal_weights(setting, trained):
     before = base.model_digest(trained.pretrain)
-    base.pretrain(setting, trained)
+    base.pretrain(setting, trained, Execution())
     assert base.model_digest(trained.pretrain) == before
 
 
 def test_a_stage_is_made_by_one_process(setting, folders):
     with base.lock(folders.sft.folder), pytest.raises(IntegrityError, match="another process"):
-        base.sft(setting, folders)
+        base.sft(setting, folders, Execution())
 
 
 def test_without_recipes_the_base_model_is_passed_on(setting, trained):
@@ -53,8 +53,8 @@ def test_without_recipes_the_base_model_is_passed_on(setting, trained):
     (other.folder / "data").symlink_to((trained.folder / "data").resolve())
     pretrained = PretrainedModel(path=str(trained.sft.model))
     bare = setting.model_copy(update={"model": pretrained, "pretrain": None, "sft": None})
-    base.pretrain(bare, other)
-    base.sft(bare, other)
+    base.pretrain(bare, other, Execution())
+    base.sft(bare, other, Execution())
     models = [load(folders.sft.model)[0] for folders in (trained, other)]
     for one, same in zip(*(model.parameters() for model in models), strict=True):
         assert torch.equal(one, same)
@@ -67,7 +67,7 @@ def test_a_failed_chat_format_stops_before_training(setting, folders, monkeypatc
     monkeypatch.setattr(base, "canary", refuse)
     monkeypatch.setattr(base, "fit", lambda *_: pytest.fail("trained all the same"))
     with pytest.raises(ConfigError, match="two formats"):
-        base.pretrain(setting, folders)
+        base.pretrain(setting, folders, Execution())
 
 
 def test_demonstrations_or_the_chosen_answers(setting, folders, trained):
@@ -89,5 +89,5 @@ def test_a_killed_stage_has_no_record(setting, folders, monkeypatch):
 
     monkeypatch.setattr(base, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
-        base.sft(setting, folders)
+        base.sft(setting, folders, Execution())
     assert stage.model.is_dir() and not stage.record.exists()

@@ -8,7 +8,7 @@ from plumbline.errors import DataError
 from plumbline.model.tokenizer import word_tokenizer
 from plumbline.schema import Align
 from plumbline.toyland.world import VOCABULARY
-from plumbline.train.examples import Example, rows_of, tokenise, with_references
+from plumbline.train.examples import Example, tokenise, with_references
 
 WORDS = VOCABULARY[10:]
 EOS, USER, BOT = 1, 2, 3
@@ -45,7 +45,7 @@ def test_a_pair_by_hand(tokenizer):
     found = example(tokenizer, row(text(0, 2), chosen=text(5, 3), rejected=text(9, 1)), "pairs")
     assert found.prompt == (USER, *ids(0, 2), BOT)
     assert found.completions == ((*ids(5, 3), EOS), (*ids(9, 1), EOS)), "chosen first"
-    assert (found.cut, found.length, found.desirable, found.scores) == (0, 8, None, None)
+    assert (found.cut, found.length, found.desirable, found.scores) == (0, 10, None, None)
 
 
 def test_a_single_by_hand(tokenizer):
@@ -53,10 +53,8 @@ def test_a_single_by_hand(tokenizer):
     found = example(tokenizer, given, "singles")
     assert found.completions == ((*ids(5, 1), EOS),) and found.desirable is False
     assert found.mismatched == (*ids(7, 2), EOS)
-    assert rows_of(found) == [
-        (found.prompt, found.completions[0]),
-        (found.prompt, found.mismatched),
-    ]
+    assert found.whole == (found.prompt, (*found.completions, found.mismatched))
+    assert found.group == (found.prompt, found.completions)
 
 
 def test_a_list_by_hand(tokenizer):
@@ -64,7 +62,8 @@ def test_a_list_by_hand(tokenizer):
     found = example(tokenizer, given, "lists")
     assert [len(item) for item in found.completions] == [2, 3, 2]
     assert found.scores == (0, 1, 0.5)
-    assert rows_of(found) == [(found.prompt, item) for item in found.completions]
+    assert found.whole == found.group == (found.prompt, found.completions)
+    assert (found.length, found.longest) == (3 + 2 + 3 + 2, 3 + 3)
 
 
 def test_truncation_keeps_the_prompts_end_and_the_completions_start(tokenizer):
@@ -111,7 +110,7 @@ def test_nothing_is_lost_but_what_is_counted(prompt, answer, most_prompt, room):
     found = example(tokenizer, given, "pairs", max_prompt_tokens=most_prompt, max_tokens=most)
     kept = len(found.prompt) + sum(map(len, found.completions))
     assert kept + found.cut == (prompt + 2) + (answer + 1) + (answer // 2 + 1)
-    assert found.length <= most and all(found.completions)
+    assert found.longest <= most and all(found.completions)
 
 
 def test_references_find_their_completions():

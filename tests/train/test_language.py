@@ -1,14 +1,17 @@
 """Language modelling: the mean over predicted tokens, AdamW, warm-up and cosine decay."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from plumbline.artifacts import derive_seed
-from plumbline.model.logprobs import pack
+from plumbline.model.logprobs import Policy
+from plumbline.model.sequences import pack
 from plumbline.schema import Sft
 from plumbline.train import language
+from plumbline.train.geometry import Geometry
 from plumbline.train.order import epoch_order
 
 RATE = 0.01
@@ -52,15 +55,19 @@ def rate_at(step: int, steps: int, warmup: int) -> float:
 def test_the_loss_is_the_mean_over_tokens(policy):
     """Not over rows: these have 1 to 6 predicted tokens each."""
     model, rows = policy(), texts(12)
+    tokens = sum(len(predicted) for _, predicted in rows)
+    block = pack([(given, (predicted,)) for given, predicted in rows])
     found = language.LanguageTrainer.compute_loss(
-        None, model, {"sequences": pack(*zip(*rows, strict=True))}
+        SimpleNamespace(geometry=Geometry(12, 12)),
+        Policy(model),
+        {"sequences": block, "tokens": tokens},
     )
     assert found.item() == pytest.approx(plain_loss(model, rows).item(), rel=1e-12)
 
 
-def test_training_is_the_plain_loop(policy, tmp_path):
+def test_training_is_the_plain_loop(policy, place):
     model, twin, rows, steps = policy(), policy(), texts(20), 5
-    language.fit(model, rows, recipe(steps), seed=7, work=tmp_path)
+    language.fit(model, rows, recipe(steps), seed=7, place=place)
     order = epoch_order([len(a) + len(b) for a, b in rows], 4, derive_seed("order", 7, 0))
     optimizer = torch.optim.AdamW(twin.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
     for step in range(steps):
@@ -75,11 +82,11 @@ def test_training_is_the_plain_loop(policy, tmp_path):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-8)
 
 
-def test_it_learns(policy, tmp_path):
+def test_it_learns(policy, place):
     """20 texts by heart."""
     model, rows = policy(), texts(20)
     before = plain_loss(model, rows).item()
-    language.fit(model, rows, recipe(60, batch=20), seed=0, work=tmp_path)
+    language.fit(model, rows, recipe(60, batch=20), seed=0, place=place)
     assert plain_loss(model, rows).item() < before - 1
 
 
@@ -95,6 +102,6 @@ def test_as_many_epochs_as_the_steps_need(count, batch, steps):
         assert len(set(kept)) == epoch
 
 
-def test_the_log_is_returned(policy, tmp_path):
-    log = language.fit(policy(), texts(8), recipe(50), seed=0, work=tmp_path)
+def test_the_log_is_returned(policy, place):
+    log = language.fit(policy(), texts(8), recipe(50), seed=0, place=place)
     assert log[0]["step"] == 50 and math.isfinite(log[0]["loss"])

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from plumbline.errors import MethodError
+from plumbline.model.logprobs import Policy
+from plumbline.model.sequences import apart, together
 from plumbline.plugins import METHODS, method_spec, read_method
 from plumbline.train.objective import Objective, batch_metrics, collate
 
@@ -28,22 +30,24 @@ def gradients(model) -> torch.Tensor:
     return torch.cat([item.grad.flatten() for item in model.parameters()])
 
 
-def engine(objective: Objective, model, given, share: int = 1) -> torch.Tensor:
+def engine(objective: Objective, model, given, share: int = 1, arrange=together) -> torch.Tensor:
     """Losses [B]; gradients are left on the model. share: parts of a larger global batch."""
-    inputs = collate(given)
-    tokens = objective.forward(model, inputs)
-    mismatched = objective.mismatched(model, inputs)
+    policy = Policy(model, arrange)
+    inputs = collate(given, policy.pack)
+    tokens = objective.forward(policy, inputs)
+    mismatched = objective.mismatched(policy, inputs)
     losses, coefficients = objective.coefficients(tokens, inputs, mismatched, share * len(given))
     (coefficients * tokens).sum().backward()
     return losses
 
 
+@pytest.mark.parametrize("arrange", [together, apart])
 @pytest.mark.parametrize(("name", "point"), METHODS_AND_POINTS)
-def test_gradient_is_that_of_the_mean_loss(policy, examples, plain_batch, name, point):
+def test_gradient_is_that_of_the_mean_loss(policy, examples, plain_batch, name, point, arrange):
     objective = Objective.of(method_spec(name), point)
     given = examples(objective.spec.feedback, 6)
     model, twin = policy(), policy()
-    losses = engine(objective, model, given)
+    losses = engine(objective, model, given, arrange=arrange)
     expected = objective.loss(plain_batch(twin, given))
     expected.mean().backward()
     torch.testing.assert_close(losses, expected.detach(), rtol=1e-9, atol=1e-12)
@@ -59,8 +63,8 @@ def test_dpo_by_hand(policy, examples, plain_batch):
         batch = plain_batch(model, given)
         h = 0.3 * (batch.chosen.logratio - batch.rejected.logratio)
     objective = Objective.of(method_spec("dpo"), {"beta": 0.3})
-    inputs = collate(given)
-    tokens = objective.forward(model, inputs).detach()
+    inputs = collate(given, Policy(model).pack)
+    tokens = objective.forward(Policy(model), inputs).detach()
     losses, coefficients = objective.coefficients(tokens, inputs, None, 4)
     torch.testing.assert_close(losses, (1 + (-h).exp()).log(), rtol=1e-9, atol=0)
     weight = 0.3 / (1 + h.exp()) / 4
@@ -79,7 +83,8 @@ def test_the_mean_is_over_the_global_batch(policy, examples):
 
 def test_mismatched_completions_carry_no_gradient(policy, examples):
     objective = Objective.of(method_spec("kto"), {})
-    found = objective.mismatched(policy(), collate(examples("singles", 3)))
+    model = Policy(policy())
+    found = objective.mismatched(model, collate(examples("singles", 3), model.pack))
     assert not found.requires_grad and found.shape[0] == 3
     assert Objective.of(method_spec("dpo"), {}).mismatched(policy(), None) is None
 
@@ -87,12 +92,13 @@ def test_mismatched_completions_carry_no_gradient(policy, examples):
 def test_columns_are_the_examples_own(policy, examples, plain_batch):
     """Tokens, references, labels and scores arrive in the column and the row they belong to."""
     model = policy()
+    seen = Policy(model)
     for name, feedback in (("dpo", "pairs"), ("kto", "singles"), ("pro_s", "lists")):
         objective, given = Objective.of(method_spec(name), {}), examples(feedback, 5)
-        inputs = collate(given)
+        inputs = collate(given, seen.pack)
         with torch.no_grad():
-            tokens = objective.forward(model, inputs)
-            found = objective.batch(tokens, inputs, objective.mismatched(model, inputs))
+            tokens = objective.forward(seen, inputs)
+            found = objective.batch(tokens, inputs, objective.mismatched(seen, inputs))
             expected = plain_batch(model, given)
         for column in vars(expected):
             ours, theirs = getattr(found, column), getattr(expected, column)
@@ -153,7 +159,8 @@ def test_a_reduced_loss_is_refused(policy, examples, objective_of, result):
 
 
 def metrics_of(policy, given, name: str) -> tuple[dict[str, float], torch.Tensor]:
-    objective, model, inputs = Objective.of(method_spec(name), {}), policy(), collate(given)
+    objective, model = Objective.of(method_spec(name), {}), Policy(policy())
+    inputs = collate(given, model.pack)
     with torch.no_grad():
         tokens = objective.forward(model, inputs)
     mismatched = objective.mismatched(model, inputs)

@@ -3,22 +3,21 @@
 import pytest
 import torch
 
-from plumbline.model.logprobs import sequence_logprobs
+from plumbline.model.logprobs import Policy, sequence_logprobs
 from plumbline.train.probe import Probe
 
 
 def test_measures_by_hand(policy, examples):
     """Log-ratios of another model to the first one measured, over three pairs."""
     pairs = examples("pairs", 3)
-    start, later = policy(1), policy(2)
+    start, later = Policy(policy(1)), Policy(policy(2))
     probe = Probe(pairs)
     probe.measure(start, 0)
     found = probe.measure(later, 5)
-    prompts = [pair.prompt for pair in pairs]
     sums = {
-        (model, side): torch.tensor(
-            sequence_logprobs(model, prompts, [pair.completions[side] for pair in pairs])
-        )
+        (model, side): torch.tensor(sequence_logprobs(model, [pair.group for pair in pairs]))[
+            :, side
+        ]
         for model in (start, later)
         for side in (0, 1)
     }
@@ -38,7 +37,7 @@ def test_measures_by_hand(policy, examples):
 
 
 def test_the_first_measurement_is_the_reference(policy, examples):
-    found = Probe(examples("pairs", 3)).measure(policy(), 0)
+    found = Probe(examples("pairs", 3)).measure(Policy(policy()), 0)
     assert found["chosen_logratio"] == found["margin"] == found["chosen_below"] == 0
     assert found["chosen_logprob"] < -1
 
@@ -50,7 +49,7 @@ def test_answers_carry_their_step_and_the_mode_is_restored(policy, examples):
         seen.append(model.training)
         return [{"id": "q", "answers": ["yes"]}]
 
-    probe, model = Probe(examples("pairs", 2), answer), policy().train()
+    probe, model = Probe(examples("pairs", 2), answer), Policy(policy()).train()
     probe.measure(model, 0)
     probe.measure(model, 40)
     assert [row["step"] for row in probe.answers] == [0, 40]
@@ -60,6 +59,6 @@ def test_answers_carry_their_step_and_the_mode_is_restored(policy, examples):
 
 def test_measuring_changes_nothing(policy, examples):
     model, twin = policy(), policy()
-    Probe(examples("pairs", 2)).measure(model, 0)
+    Probe(examples("pairs", 2)).measure(Policy(model), 0)
     for one, other in zip(model.parameters(), twin.parameters(), strict=True):
         assert torch.equal(one, other) and one.grad is None

@@ -8,8 +8,8 @@ from plumbline.artifacts import read_json, read_rows, write_json, write_rows
 from plumbline.errors import IntegrityError
 from plumbline.model.folder import load
 from plumbline.rows import REFERENCE
+from plumbline.schema import Execution
 from plumbline.train import base
-from plumbline.train.examples import rows_of
 from plumbline.train.reference import examples, reference, referenced_examples
 
 
@@ -25,13 +25,14 @@ def model(setting, folders):
 @pytest.mark.parametrize("feedback", ["pairs", "singles", "lists"])
 def test_log_probabilities_are_the_models_own(setting, folders, model, feedback):
     """Source: full log_softmax, row by row."""
-    reference(setting, folders, feedback)
+    reference(setting, folders, feedback, Execution())
     policy, tokenizer = model
     found = referenced_examples(setting, folders, feedback, tokenizer)
     assert len(found) == 40 * (2 if feedback == "singles" else 1)
     for example in found[:5]:
         expected = []
-        for prompt, completion in rows_of(example):
+        prompt, completions = example.whole
+        for completion in completions:
             with torch.no_grad():
                 logits = policy(input_ids=torch.tensor([[*prompt, *completion]])).logits
             logs = logits.double().log_softmax(-1)[0, len(prompt) - 1 : -1]
@@ -44,7 +45,7 @@ def test_log_probabilities_are_the_models_own(setting, folders, model, feedback)
 
 
 def test_rows_count_their_tokens(setting, folders, model):
-    reference(setting, folders, "pairs")
+    reference(setting, folders, "pairs", Execution())
     rows = {(row["id"], row["index"]): row for row in read_rows(folders.reference("pairs"))}
     for example in examples(setting, folders, "pairs", model[1]):
         for index, completion in enumerate(example.completions):
@@ -63,7 +64,7 @@ def refused(setting, folders, feedback, tokenizer) -> None:
 
 
 def test_another_models_reference_is_refused(setting, folders, model):
-    reference(setting, folders, "pairs")
+    reference(setting, folders, "pairs", Execution())
     record = read_json(folders.sft.record)
     write_json(folders.sft.record, record | {"model": "another"})
     refused(setting, folders, "pairs", model[1])
@@ -72,7 +73,7 @@ def test_another_models_reference_is_refused(setting, folders, model):
 
 
 def test_other_datas_reference_is_refused(setting, folders, model):
-    reference(setting, folders, "pairs")
+    reference(setting, folders, "pairs", Execution())
     record = read_json(folders.data_record)
     splits = record["splits"] | {"train": record["splits"]["train"] | {"digest": "another"}}
     write_json(folders.data_record, record | {"splits": splits})
@@ -82,7 +83,7 @@ def test_other_datas_reference_is_refused(setting, folders, model):
 
 @pytest.mark.parametrize("change", [{"max_prompt_tokens": 9}, {"max_tokens": 40}, {"responses": 3}])
 def test_another_truncations_reference_is_refused(raw, setting, folders, model, change):
-    reference(setting, folders, "lists")
+    reference(setting, folders, "lists", Execution())
     refused(edited(raw, **change), folders, "lists", model[1])
 
 
@@ -94,5 +95,5 @@ def test_an_unmarked_or_absent_reference_is_refused(setting, folders, model):
 
 
 def test_what_does_not_decide_it_keeps_it(raw, setting, folders, model):
-    reference(setting, folders, "pairs")
+    reference(setting, folders, "pairs", Execution())
     assert referenced_examples(edited(raw, learning_rate=0.5), folders, "pairs", model[1])

@@ -11,6 +11,7 @@ from plumbline.layout import Run, SettingFolder
 from plumbline.model.folder import load
 from plumbline.model.tokenizer import completion_ids, prompt_ids
 from plumbline.plugins import METHODS
+from plumbline.schema import Execution
 from plumbline.train import base
 from plumbline.train import run as stage
 from plumbline.train.reference import reference
@@ -28,7 +29,7 @@ def started(setting, folders):
     tokenizer = base.word_tokenizer(base.VOCABULARY)
     base._finish(base.scratch_model(setting.model, tokenizer), tokenizer, folders.sft, {})
     for feedback in ("pairs", "singles", "lists"):
-        reference(setting, folders, feedback)
+        reference(setting, folders, feedback, Execution())
     return folders
 
 
@@ -165,7 +166,7 @@ def test_cut_tokens_are_counted(raw, started, folders):
     made.folder.mkdir()
     for part in ("data", "sft"):
         (made.folder / part).symlink_to((folders.folder / part).resolve())
-    reference(experiment.settings["small"], made, "pairs")
+    reference(experiment.settings["small"], made, "pairs", Execution())
     run = made.run("dpo", "beta=0.1", 0)
     assert train(experiment, run) == "ok"
     tokenizer = load(started.sft.model)[1]

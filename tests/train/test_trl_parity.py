@@ -15,9 +15,9 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from plumbline.model.logprobs import sequence_logprobs
+from plumbline.model.logprobs import Policy, sequence_logprobs
 from plumbline.plugins import method_spec
-from plumbline.train.examples import Example, rows_of, with_references
+from plumbline.train.examples import Example, with_references
 from plumbline.train.objective import Objective, collate
 
 torch.set_num_threads(1)
@@ -110,9 +110,10 @@ def our_step(
 ) -> SimpleNamespace:
     """The engine's loss and gradients: coefficients of the log-probabilities, then the model."""
     model, objective = tiny_model(seeds[0]), Objective.of(method_spec(method), point)
-    inputs = collate(referenced(examples, tiny_model(seeds[1])))
-    tokens = objective.forward(model, inputs)
-    mismatched = objective.mismatched(model, inputs)
+    policy = Policy.sharing(model, longest=64)
+    inputs = collate(referenced(examples, tiny_model(seeds[1])), policy.pack)
+    tokens = objective.forward(policy, inputs)
+    mismatched = objective.mismatched(policy, inputs)
     losses, coefficients = objective.coefficients(tokens, inputs, mismatched, len(examples))
     tokens.backward(coefficients)
     gradients = {name: item.grad for name, item in model.named_parameters()}
@@ -123,10 +124,13 @@ def our_step(
 
 def referenced(examples: list[Example], reference: GPTNeoXForCausalLM) -> list[Example]:
     """The examples with the reference's log-probabilities, by the engine."""
-    keys = [(item.id, index) for item in examples for index in range(len(rows_of(item)))]
-    prompts, answers = zip(*(row for item in examples for row in rows_of(item)), strict=True)
-    sums = sequence_logprobs(reference, prompts, answers)
-    return with_references(examples, dict(zip(keys, sums, strict=True)))
+    sums = sequence_logprobs(Policy(reference), [item.whole for item in examples])
+    table = {
+        (item.id, index): value
+        for item, values in zip(examples, sums, strict=True)
+        for index, value in enumerate(values)
+    }
+    return with_references(examples, table)
 
 
 def assert_same(ours: SimpleNamespace, theirs: SimpleNamespace) -> None:

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from checkout import Checkout
 
+from plumbline import ENGINE
+
 
 def methods(planned: set[str], stage: str) -> set[str]:
     """The methods for which a stage is planned."""
@@ -51,7 +53,7 @@ def test_table_and_page_are_written(finished: Checkout) -> None:
     table = (folder / "tables/small/table1.csv").read_text()
     assert "DPO" in table and "PRO-P" in table
     page = (folder / "report.html").read_text()
-    assert "<svg" in page and "src=\"http" not in page
+    assert "<svg" in page and 'src="http' not in page
 
 
 def test_rows_trace_to_model_and_judge(rows: pd.DataFrame, finished: Checkout) -> None:
@@ -84,7 +86,7 @@ def test_comment_and_docstring_edits_rerun_no_training(checkout: Checkout) -> No
 def test_new_engine_version_reruns_all_training(checkout: Checkout, repository: Path) -> None:
     # `python -m snakemake` puts the working directory first on the path.
     shutil.copytree(repository / "plumbline", checkout.folder / "plumbline")
-    checkout.edit("plumbline/__init__.py", "ENGINE = 1", "ENGINE = 99")
+    checkout.edit("plumbline/__init__.py", f"ENGINE = {ENGINE}\n", "ENGINE = 99\n")
     planned = checkout.planned()
     assert {"data", "pretrain", "sft", "reference"} <= planned
     assert methods(planned, "align") == {"sft", "dpo", "pro_p", "pro_b"}

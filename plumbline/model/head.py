@@ -1,0 +1,190 @@
+"""The language-model head, a block of rows at a time: never all logits at once.
+
+Log-probability, entropy and divergence are numbers of one row of logits each. All three are
+computed block by block, and once more block by block on the way back, so that no tensor of
+[tokens, vocabulary] is ever held. Logits are made in the model's precision and read in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+from transformers import PreTrainedModel
+
+from plumbline.errors import ConfigError
+
+#: Logits of one block: few enough to be small, enough for products at full speed.
+BLOCK = {"cpu": 2**23, "cuda": 2**27}
+
+
+@dataclass(frozen=True)
+class Head:
+    """From hidden states [N, H] to logits: cap(scale * (hidden @ weight.T + bias)).
+
+    weight: [V, H]. bias: [V] or None. cap: logits are cap * tanh(logits / cap); None is no cap.
+    """
+
+    weight: Tensor
+    bias: Tensor | None = None
+    scale: float = 1.0
+    cap: float | None = None
+
+    def to(self, dtype: torch.dtype) -> Head:
+        """The head in the precision of hidden states."""
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return replace(self, weight=self.weight.to(dtype), bias=bias)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[N, V] in float32, or float64 for a float64 model; a new tensor."""
+        product = linear(hidden, self.weight, self.bias)
+        logits = product.to(torch.promote_types(product.dtype, torch.float32))
+        logits = logits if self.scale == 1 else logits.mul_(self.scale)
+        return logits if self.cap is None else logits.div_(self.cap).tanh_().mul_(self.cap)
+
+    def derivative(self, logits: Tensor) -> Tensor | float:
+        """d logits / d(hidden @ weight.T + bias), element by element."""
+        return self.scale if self.cap is None else self.scale * (1 - (logits / self.cap).square())
+
+    def blocks(self, rows: int) -> Iterator[slice]:
+        """Rows, in blocks of at most `BLOCK` logits."""
+        size = max(1, BLOCK[self.weight.device.type] // len(self.weight))
+        return (slice(start, start + size) for start in range(0, max(1, rows), size))
+
+
+class Reading(Protocol):
+    """One number of each row of logits [n, V], and its derivative by the logits."""
+
+    def rows(self, block: slice) -> Reading:
+        """The reading of some rows."""
+
+    def value(self, logits: Tensor) -> Tensor:
+        """[n]."""
+
+    def slope(self, logits: Tensor) -> Tensor:
+        """d value / d logits, [n, V]; a new tensor."""
+
+
+@dataclass(frozen=True)
+class Logprob:
+    """log p(target), nats. targets: [N] int64."""
+
+    targets: Tensor
+
+    def rows(self, block: slice) -> Logprob:
+        return Logprob(self.targets[block])
+
+    def value(self, logits: Tensor) -> Tensor:
+        return logits.gather(1, self.targets[:, None])[:, 0] - logits.logsumexp(1)
+
+    def slope(self, logits: Tensor) -> Tensor:
+        slope = logits.softmax(1).neg_()
+        return slope.scatter_add_(1, self.targets[:, None], torch.ones_like(slope[:, :1]))
+
+
+@dataclass(frozen=True)
+class Entropy:
+    """-sum p log p over the vocabulary, nats."""
+
+    def rows(self, block: slice) -> Entropy:
+        return self
+
+    def value(self, logits: Tensor) -> Tensor:
+        logs = logits.log_softmax(1)
+        return -(logs.exp() * logs).sum(1)
+
+    def slope(self, logits: Tensor) -> Tensor:
+        logs = logits.log_softmax(1)
+        return -logs.exp() * (logs + self.value(logits)[:, None])
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """KL(other || policy) over the vocabulary, nats. head, hidden: the other's, [N, H]."""
+
+    head: Head
+    hidden: Tensor
+
+    def rows(self, block: slice) -> Divergence:
+        return replace(self, hidden=self.hidden[block])
+
+    def value(self, logits: Tensor) -> Tensor:
+        other = self.head.to(self.hidden.dtype).logits(self.hidden).log_softmax(1)
+        return (other.exp() * (other - logits.log_softmax(1))).sum(1)
+
+    def slope(self, logits: Tensor) -> Tensor:
+        other = self.head.to(self.hidden.dtype).logits(self.hidden).softmax(1)
+        return logits.softmax(1) - other
+
+
+class _Blocks(torch.autograd.Function):
+    """A reading of all rows. It remembers hidden states only and makes each block's logits twice:
+    a head costs a third more time than with its logits kept, and almost no memory."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, head: Head, reading: Reading
+    ) -> Tensor:
+        ctx.save_for_backward(hidden, weight, bias)
+        ctx.head, ctx.reading = replace(head, weight=None, bias=None), reading
+        head = head.to(hidden.dtype)
+        return torch.cat(
+            [
+                reading.rows(block).value(head.logits(hidden[block]))
+                for block in head.blocks(len(hidden))
+            ]
+        )
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight, bias = ctx.saved_tensors
+        head = replace(ctx.head, weight=weight, bias=bias).to(hidden.dtype)
+        to_hidden = torch.empty_like(hidden)
+        to_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        to_bias = torch.zeros_like(bias) if ctx.needs_input_grad[2] else None
+        for block in head.blocks(len(hidden)):
+            logits = head.logits(hidden[block])
+            slope = ctx.reading.rows(block).slope(logits).mul_(upstream[block, None])
+            slope = slope.mul_(head.derivative(logits)).to(hidden.dtype)
+            torch.mm(slope, head.weight, out=to_hidden[block])
+            if to_weight is not None:
+                to_weight += slope.T @ hidden[block]
+            if to_bias is not None:
+                to_bias += slope.sum(0)
+        return to_hidden, to_weight, to_bias, None, None
+
+
+def read(head: Head, hidden: Tensor, reading: Reading) -> Tensor:
+    """A reading of every row of hidden states [N, H]: [N], float32 (float64 for float64 models)."""
+    return _Blocks.apply(hidden, head.weight, head.bias, head, reading)
+
+
+def head_of(model: PreTrainedModel) -> Head:
+    """A causal model's head, with the scale or the cap that its config gives to logits."""
+    layer, config = model.get_output_embeddings(), model.config
+    scale = getattr(config, "logit_scale", None) or 1 / (
+        getattr(config, "logits_scaling", None) or 1
+    )
+    cap = getattr(config, "final_logit_softcapping", None)
+    return Head(layer.weight, getattr(layer, "bias", None), scale, cap)
+
+
+@torch.no_grad()
+def check_head(model: PreTrainedModel, ids: Sequence[int]) -> None:
+    """Raises ConfigError where a model's logits are not those of `head_of`.
+
+    Its log-probabilities would silently be wrong. ids: any conversation.
+    """
+    given = torch.tensor([list(ids)], device=model.device)
+    hidden = model.base_model(input_ids=given, use_cache=False).last_hidden_state[0]
+    theirs, ours = model(input_ids=given).logits[0], head_of(model).logits(hidden)
+    tolerance = torch.finfo(theirs.dtype).eps ** 0.5
+    if not torch.allclose(theirs.to(ours.dtype), ours, rtol=tolerance, atol=tolerance):
+        raise ConfigError(
+            f"{type(model).__name__} changes its logits after the language-model head in a way "
+            "that log-probabilities here do not know; choose another model"
+        )
