@@ -81,23 +81,35 @@ class PretrainedModel(Strict):
     dtype: Literal["float32", "bfloat16"] = "float32"
 
 
+Precision = Literal["float32", "bf16"]
+
+
 class Pretrain(Strict):
-    """Language modelling from scratch: AdamW, linear warm-up, cosine decay."""
+    """Language modelling from scratch: AdamW, linear warm-up, cosine decay.
+
+    precision: of the forward pass; weights stay float32.
+    """
 
     steps: Count
     batch: Count
     learning_rate: Rate
     warmup_steps: int = 50
+    precision: Precision = "float32"
 
 
 class Sft(Strict):
-    """Supervised fine-tuning. data: demonstrations, or the chosen completions (the HH recipe)."""
+    """Supervised fine-tuning. data: demonstrations, or the chosen completions (the HH recipe).
+
+    trainer: the loop that pretraining has, or TRL's SFTTrainer. precision: of the forward pass.
+    """
 
     data: Literal["demonstrations", "chosen"]
     steps: Count
     batch: Count
     learning_rate: Rate
     warmup_steps: int = 10
+    precision: Precision = "float32"
+    trainer: Literal["plumbline", "trl"] = "plumbline"
 
 
 class Batch(Strict):
@@ -138,7 +150,7 @@ class Align(Strict):
     max_grad_norm: Rate = 10.0
     max_prompt_tokens: Count = 1024
     max_tokens: Count = 2048
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Precision = "float32"
     adapter: Adapter | None = None
     log_every: Count = 10
     probe_every: Count = 50

@@ -34,6 +34,8 @@ class Policy(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.arrange, self.dtype = model, arrange, PRECISIONS[precision]
+        # By this name accelerate asks which layers FSDP may share out one by one.
+        self._no_split_modules = model._no_split_modules
 
     @classmethod
     def sharing(cls, model: PreTrainedModel, longest: int, precision: str = "float32") -> Policy:
@@ -84,6 +86,11 @@ class Policy(torch.nn.Module):
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
+
+
+def of_model(weights: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
+    """A policy's state as its model's."""
+    return weights and {name.removeprefix("model."): item for name, item in weights.items()}
 
 
 def completion_hidden(model: PreTrainedModel, sequences: Sequences) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from transformers import TrainerCallback, get_constant_schedule_with_warmup
 
 from plumbline.artifacts import derive_seed
 from plumbline.errors import DataError
-from plumbline.model.logprobs import Policy
+from plumbline.model.logprobs import Policy, of_model
 from plumbline.schema import Align
 from plumbline.train.checkpoints import memory
 from plumbline.train.examples import Example
@@ -26,7 +27,15 @@ from plumbline.train.geometry import Geometry
 from plumbline.train.objective import Inputs, Objective, batch_metrics, collate
 from plumbline.train.order import epoch_order
 from plumbline.train.probe import Probe
-from plumbline.train.trainer import MicroBatchTrainer, NotFinite, Place, arguments, take
+from plumbline.train.trainer import (
+    MicroBatchTrainer,
+    NotFinite,
+    Place,
+    arguments,
+    gathered,
+    resume,
+    take,
+)
 
 
 @dataclass
@@ -204,8 +213,6 @@ def align(
     """
     ordered = _epochs(examples, geometry.batch, recipe.epochs, seed)
     dynamics = Dynamics(geometry.batch)
-    weights = [item for item in policy.parameters() if item.requires_grad]
-    optimizer = torch.optim.RMSprop(weights, lr=recipe.learning_rate)
     trainer = PreferenceTrainer(
         model=policy,
         args=arguments(
@@ -216,7 +223,8 @@ def align(
             max_grad_norm=recipe.max_grad_norm,
             log_every=recipe.log_every,
         ),
-        optimizers=(optimizer, get_constant_schedule_with_warmup(optimizer, recipe.warmup_steps)),
+        optimizer=partial(torch.optim.RMSprop, lr=recipe.learning_rate),
+        schedule=partial(get_constant_schedule_with_warmup, num_warmup_steps=recipe.warmup_steps),
         callbacks=[Probing(probe, dynamics, recipe.probe_every)],
         objective=objective,
         examples=ordered,
@@ -228,19 +236,13 @@ def align(
         dynamics.rows = kept["dynamics"]
         probe.restore(kept["probe"])
     _train(trainer, place, lambda: {"dynamics": dynamics.rows, "probe": probe.state()})
-    return Aligned(dynamics, _weights(trainer) if geometry.world > 1 else None)
-
-
-def _weights(trainer: PreferenceTrainer) -> dict[str, Tensor]:
-    """The model's state, gathered where it is shared out; empty but in the first process."""
-    found = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    return {name.removeprefix("model."): value for name, value in found.items()}
+    return Aligned(dynamics, of_model(gathered(trainer)))
 
 
 def _train(trainer: PreferenceTrainer, place: Place, remember: Callable[[], Any]) -> None:
     dynamics = trainer.dynamics
     try:
-        trainer.resume(place, remember)
+        resume(trainer, place, remember)
     except NotFinite as error:
         step = trainer.state.global_step
         rows = trainer.geometry.global_batch(trainer.examples, step)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from plumbline import ENGINE
@@ -16,10 +20,11 @@ from plumbline.model.canary import canary
 from plumbline.model.folder import load, load_pretrained, save, scratch_model
 from plumbline.model.head import check_head
 from plumbline.model.tokenizer import byte_bpe, completion_ids, prompt_ids, word_tokenizer
-from plumbline.schema import Execution, ScratchModel, Setting
+from plumbline.schema import Execution, ScratchModel, Setting, Sft
 from plumbline.splits import Message
 from plumbline.toyland.world import VOCABULARY
-from plumbline.train.language import Text, fit
+from plumbline.train.geometry import first
+from plumbline.train.language import Fitted, Text, fit
 from plumbline.train.trainer import Place
 
 
@@ -38,22 +43,39 @@ def pretrain(setting: Setting, folders: SettingFolder, execution: Execution) -> 
             seed = derive_seed("pretrain", _seed(setting))
             made_from = {"engine": ENGINE, "setting": setting.model_dump()}
             place = Place(folders.pretrain.work, execution.checkpoint_every, made_from)
-            log = fit(model, texts, setting.pretrain, seed, place)
+            log = fit(model, texts, setting.pretrain, seed, place, execution).log
         _finish(model, tokenizer, folders.pretrain, {"canary": proof, "log": log})
 
 
 def sft(setting: Setting, folders: SettingFolder, execution: Execution) -> None:
     """Write `sft/`: the base model fine-tuned on demonstrations or on chosen completions."""
-    with lock(folders.sft.folder):
-        model, tokenizer = load(folders.pretrain.model)
-        log = []
+    with lock(folders.sft.folder) if first() else nullcontext():
+        model, tokenizer = load(folders.pretrain.model, execution.attention)
+        fitted = Fitted([], None)
         if setting.sft:
+            if execution.gradient_checkpointing:
+                model.gradient_checkpointing_enable({"use_reentrant": False})
             texts = list(_demonstrations(setting, folders, tokenizer))
             seed = derive_seed("sft", _seed(setting))
-            made_from = {"engine": ENGINE, "model": model_digest(folders.pretrain)}
+            made_from = {
+                "engine": ENGINE,
+                "model": model_digest(folders.pretrain),
+                "recipe": setting.sft.model_dump(),
+            }
             place = Place(folders.sft.work, execution.checkpoint_every, made_from)
-            log = fit(model, texts, setting.sft, seed, place)
-        _finish(model, tokenizer, folders.sft, {"log": log})
+            fit = _trainer(setting.sft, tokenizer)
+            fitted = fit(model, texts, setting.sft, seed, place, execution)
+        if first():
+            _finish(model, tokenizer, folders.sft, {"log": fitted.log}, fitted.weights)
+
+
+def _trainer(recipe: Sft, tokenizer: PreTrainedTokenizerBase) -> Callable[..., Fitted]:
+    """The loop that a recipe names. TRL takes seconds to import: only who asks for it waits."""
+    if recipe.trainer == "plumbline":
+        return fit
+    from plumbline.train import trl_sft
+
+    return partial(trl_sft.fit, tokenizer=tokenizer)
 
 
 def _start(
@@ -114,11 +136,13 @@ def _finish(
     tokenizer: PreTrainedTokenizerBase,
     folder: ModelFolder,
     record: dict[str, Any],
+    weights: dict[str, Tensor] | None = None,
 ) -> None:
     """Save the model, then the record that declares it complete."""
-    save(model, tokenizer, folder.model)
+    save(model, tokenizer, folder.model, weights)
     record |= {"model": folder_digest(folder.model), "engine": ENGINE}
     write_json(folder.record, record | {"finished": time.time()})
+    shutil.rmtree(folder.work, ignore_errors=True)
 
 
 def model_digest(folder: ModelFolder) -> str:

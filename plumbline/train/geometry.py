@@ -17,6 +17,9 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from plumbline.errors import ConfigError
+from plumbline.model.logprobs import Policy
+from plumbline.model.sequences import Group
+from plumbline.schema import Execution
 
 Item = TypeVar("Item")
 #: Share of the free memory that the activations of a micro-batch may take.
@@ -55,6 +58,11 @@ class Geometry:
 def processes() -> tuple[int, int]:
     """(number of processes, number of this one), as a launcher sets them."""
     return int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+
+
+def first() -> bool:
+    """Whether this is the process that writes."""
+    return processes()[1] == 0
 
 
 def solve(batch: int, micro: int | None) -> Geometry:
@@ -122,3 +130,21 @@ def activation_bytes(forward: Callable[[], Any], model: torch.nn.Module) -> int:
         result = forward()
     del result
     return sum(kept.values())
+
+
+def choose(policy: Policy, longest: Group, batch: int, execution: Execution) -> Geometry:
+    """How a global batch is cut: as the config says, or by what its longest example needs.
+
+    On a GPU the answer is tried, with smaller ones after it where memory does not suffice.
+    """
+    if execution.micro_batch != "auto":
+        return solve(batch, execution.micro_batch)
+
+    def trial(size: int) -> None:
+        policy(policy.pack([longest] * size).to(policy.device)).sum().backward()
+        policy.zero_grad()
+
+    rows = policy.pack([longest]).to(policy.device)
+    each = activation_bytes(lambda: policy(rows), policy)
+    sizes = fitting(batch, each, room(policy.device, policy))
+    return solve(batch, surviving(sizes, trial) if policy.device.type == "cuda" else sizes[0])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
 from typing import Any
 
@@ -11,12 +13,19 @@ from torch import Tensor
 from transformers import PreTrainedModel, get_cosine_with_min_lr_schedule_with_warmup
 
 from plumbline.artifacts import derive_seed
-from plumbline.model.logprobs import Policy
+from plumbline.model.logprobs import Policy, of_model
 from plumbline.model.sequences import Sequences, pack
-from plumbline.schema import Pretrain, Sft
-from plumbline.train.geometry import solve
+from plumbline.schema import Execution, Pretrain, Sft
+from plumbline.train.geometry import choose
 from plumbline.train.order import epoch_order
-from plumbline.train.trainer import MicroBatchTrainer, Place, arguments, take
+from plumbline.train.trainer import (
+    MicroBatchTrainer,
+    Place,
+    arguments,
+    gathered,
+    resume,
+    take,
+)
 
 #: (given tokens, predicted tokens) of one document or demonstration.
 Text = tuple[Sequence[int], Sequence[int]]
@@ -41,38 +50,51 @@ class LanguageTrainer(MicroBatchTrainer):
         return -model(sequences).sum() / inputs["tokens"] * self.geometry.world
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What language modelling leaves: the Trainer's log and, of several processes, the weights of
+    them all, in the first one."""
+
+    log: list[dict[str, float]]
+    weights: dict[str, Tensor] | None
+
+
 def fit(
     model: PreTrainedModel,
     texts: Sequence[Text],
     recipe: Pretrain | Sft,
     seed: int,
     place: Place,
-    micro_batch: int | None = None,
-) -> list[dict[str, float]]:
-    """Train `model` in place, from its newest checkpoint on; returns the Trainer's log.
+    execution: Execution,
+) -> Fitted:
+    """Train `model` in place, from its newest checkpoint on.
 
     AdamW (0.9, 0.98), weight decay 0.01, gradient norm clipped at 1, linear warm-up, then cosine
     decay to a tenth of the learning rate.
     """
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-    )
-    schedule = get_cosine_with_min_lr_schedule_with_warmup(
-        optimizer, recipe.warmup_steps, recipe.steps, min_lr_rate=0.1
-    )
-    geometry = solve(recipe.batch, micro_batch)
+    policy = Policy(model, precision=recipe.precision)
+    longest = max(texts, key=lambda text: len(text[0]) + len(text[1]))
+    geometry = choose(policy, (longest[0], (longest[1],)), recipe.batch, execution)
     trainer = LanguageTrainer(
         geometry=geometry,
-        model=Policy(model),
+        model=policy,
         args=arguments(place.folder, seed, geometry, recipe.steps, max_grad_norm=1.0, log_every=50),
-        train_dataset=geometry.share(_in_order(texts, recipe, seed)),
-        optimizers=(optimizer, schedule),
+        train_dataset=geometry.share(in_order(texts, recipe, seed)),
+        optimizer=partial(
+            torch.optim.AdamW, lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+        ),
+        schedule=partial(
+            get_cosine_with_min_lr_schedule_with_warmup,
+            num_warmup_steps=recipe.warmup_steps,
+            num_training_steps=recipe.steps,
+            min_lr_rate=0.1,
+        ),
     )
-    trainer.resume(place)
-    return trainer.state.log_history
+    resume(trainer, place)
+    return Fitted(trainer.state.log_history, of_model(gathered(trainer)))
 
 
-def _in_order(texts: Sequence[Text], recipe: Pretrain | Sft, seed: int) -> list[Text]:
+def in_order(texts: Sequence[Text], recipe: Pretrain | Sft, seed: int) -> list[Text]:
     """As many shuffled epochs as the steps need."""
     lengths = [len(given) + len(predicted) for given, predicted in texts]
     batch = min(recipe.batch, len(texts))

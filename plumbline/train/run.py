@@ -37,11 +37,11 @@ from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise
-from plumbline.train.geometry import processes
+from plumbline.train.geometry import choose, first
 from plumbline.train.objective import Objective
 from plumbline.train.probe import Probe
 from plumbline.train.reference import fingerprint, referenced_examples
-from plumbline.train.start import geometry, start
+from plumbline.train.start import start
 from plumbline.train.trainer import Place
 
 Row = dict[str, Any]
@@ -102,13 +102,13 @@ class Bench:
         parts = self.parts()
         if run.record.is_file() and read_json(run.record)["parts"] == parts:
             return "current"
-        with lock(run.folder) if _first() else nullcontext():
-            if _first():
+        with lock(run.folder) if first() else nullcontext():
+            if first():
                 run.record.unlink(missing_ok=True)
             started = time.perf_counter()
             outcome = self.sft() if self.method == SFT else self.align(run, parts)
             seconds = round(time.perf_counter() - started, 3)
-            if _first():
+            if first():
                 write_json(run.record, {"parts": parts, "seconds": seconds, **outcome})
                 shutil.rmtree(run.work, ignore_errors=True)
         return outcome["status"]
@@ -135,7 +135,8 @@ class Bench:
         if execution.gradient_checkpointing:
             policy.model.gradient_checkpointing_enable({"use_reentrant": False})
         batch = getattr(recipe.batch, self.spec.feedback)
-        shape = geometry(policy, self.examples, batch, execution)
+        longest = max(self.examples, key=lambda item: item.length).group
+        shape = choose(policy, longest, batch, execution)
         objective = Objective.of(self.spec, self.experiment.point(run.method, run.point))
         probe = self.probe(run.seed)
         torch.manual_seed(derive_seed("align", run.seed))
@@ -151,7 +152,7 @@ class Bench:
         model = policy.model
         if adapted:
             model = merged(adapted, recipe.adapter, self.folders.sft.model, run.work / "adapter")
-        if _first():
+        if first():
             save(model, self.tokenizer, run.model, aligned.weights)
         return {
             "status": "ok",
@@ -162,7 +163,7 @@ class Bench:
         }
 
     def _log(self, run: Run, dynamics: Dynamics, probe: Probe) -> None:
-        if _first():
+        if first():
             write_rows(run.dynamics, dynamics.rows, DYNAMICS)
             write_rows(run.probes, probe.answers, PROBE)
 
@@ -172,11 +173,6 @@ class Bench:
             return Probe(self.held_out)
         options = {"prompts": self.prompts, "seed": derive_seed("probe", seed)}
         return Probe(self.held_out, partial(_answer, tokenizer=self.tokenizer, **options))
-
-
-def _first() -> bool:
-    """Whether this is the process that writes."""
-    return processes()[1] == 0
 
 
 def _answer(

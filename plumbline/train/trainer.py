@@ -9,6 +9,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_model
+from torch import Tensor
+from torch.nn import Module, Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -43,24 +47,30 @@ class MicroBatchTrainer(Trainer):
 
     loss_is_scaled_for_ga = True
 
-    def __init__(self, *, geometry: Geometry, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        geometry: Geometry,
+        optimizer: Callable[[list[Parameter]], Optimizer],
+        schedule: Callable[[Optimizer], LRScheduler],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self.geometry = geometry
+        self.geometry, self.make_optimizer, self.make_schedule = geometry, optimizer, schedule
         self.add_callback(Finite())
 
-    def resume(self, place: Place, remember: Callable[[], Any] = dict) -> None:
-        """Train from the newest checkpoint of `place`, or from the start, keeping checkpoints.
+    def create_optimizer(self, model: Module | None = None) -> Optimizer:
+        """Of the weights that are trained, as they lie once processes have shared them out."""
+        weights = [item for item in (model or self.model).parameters() if item.requires_grad]
+        self.optimizer = self.make_optimizer(weights)
+        return self.optimizer
 
-        remember: see `Checkpoints`.
-        """
-        wait = self.accelerator.wait_for_everyone
-        kept = Checkpoints(place.folder, place.every, place.made_from, remember, wait)
-        self.add_callback(kept)
-        found = place.checkpoint()
-        if self.args.should_save:
-            clear(place.folder, kept=found)
-        wait()
-        self.train(resume_from_checkpoint=found and str(found))
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: Optimizer | None = None
+    ) -> LRScheduler:
+        """The recipe's; it knows its own length."""
+        self.lr_scheduler = self.make_schedule(optimizer or self.optimizer)
+        return self.lr_scheduler
 
     def get_train_dataloader(self) -> DataLoader:
         """This process's micro-batches. They are not shuffled, split or repeated by anyone else."""
@@ -73,6 +83,28 @@ class MicroBatchTrainer(Trainer):
         elif self.args.should_save:
             Path(output_dir).mkdir(parents=True, exist_ok=True)
             save_model(self.model, str(Path(output_dir) / "model.safetensors"))
+
+
+def resume(trainer: Trainer, place: Place, remember: Callable[[], Any] = dict) -> None:
+    """Train from the newest checkpoint of `place`, or from the start, keeping checkpoints.
+
+    remember: see `Checkpoints`.
+    """
+    wait = trainer.accelerator.wait_for_everyone
+    trainer.add_callback(Checkpoints(place.folder, place.every, place.made_from, remember, wait))
+    found = place.checkpoint()
+    if trainer.args.should_save:
+        clear(place.folder, kept=found)
+    wait()
+    trainer.train(resume_from_checkpoint=found and str(found))
+
+
+def gathered(trainer: Trainer) -> dict[str, Tensor] | None:
+    """The weights of several processes, in the first one, and nothing in the others where they
+    were shared out; None of a single process, whose model has them."""
+    if trainer.accelerator.num_processes == 1:
+        return None
+    return trainer.accelerator.get_state_dict(trainer.model_wrapped)
 
 
 class Finite(TrainerCallback):

@@ -1,12 +1,10 @@
 """A tiny float64 policy, and examples of every feedback for it."""
 
-import random
-
 import pytest
 import torch
 import yaml
+from tiny_examples import make_example, tiny_policy
 from torch import Tensor
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from plumbline import Completions, Lists, Pairs, Singles, config, schema
 from plumbline.artifacts import write_json
@@ -15,47 +13,12 @@ from plumbline.train.examples import Example
 from plumbline.train.trainer import Place
 
 torch.set_num_threads(1)
-WORDS = 30
 
 
 @pytest.fixture
 def policy():
-    """A GPT-NeoX of one layer, in float64; equal seeds give equal weights."""
-
-    def make(seed: int = 0) -> GPTNeoXForCausalLM:
-        torch.manual_seed(seed)
-        config = GPTNeoXConfig(
-            vocab_size=WORDS,
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=64,
-            initializer_range=0.3,
-        )
-        return GPTNeoXForCausalLM(config).double()
-
-    return make
-
-
-def make_example(feedback: str, index: int) -> Example:
-    """References are multiples of 1/8, which float32 holds exactly."""
-    draw = random.Random(f"{feedback} {index}")
-    ids = [tuple(draw.choices(range(2, WORDS), k=draw.randint(1, 7))) for _ in range(6)]
-    eighths = [-draw.randint(40, 200) / 8 for _ in range(5)]
-    counts = {"pairs": 2, "singles": 1, "lists": 4}
-    count = counts[feedback]
-    single = feedback == "singles"
-    return Example(
-        id=f"{feedback}-{index}",
-        prompt=ids[5],
-        completions=tuple(ids[:count]),
-        desirable=draw.random() < 0.4 if single else None,
-        scores=tuple(draw.randint(0, 8) / 8 for _ in range(4)) if feedback == "lists" else None,
-        mismatched=ids[4] if single else None,
-        references=tuple(eighths[:count]),
-        mismatched_reference=eighths[4] if single else None,
-    )
+    """Makes tiny policies."""
+    return tiny_policy
 
 
 @pytest.fixture

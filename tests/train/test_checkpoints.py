@@ -137,7 +137,7 @@ def test_language_modelling_goes_on_too(policy, tmp_path):
 
     def work(folder: str) -> torch.Tensor:
         model = policy()
-        fit(model, texts, recipe, 0, Place(tmp_path / folder, 2, {}))
+        fit(model, texts, recipe, 0, Place(tmp_path / folder, 2, {}), Execution())
         return torch.cat([item.detach().flatten() for item in model.parameters()])
 
     expected = work("whole")

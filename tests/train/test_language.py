@@ -9,7 +9,7 @@ import torch
 from plumbline.artifacts import derive_seed
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import pack
-from plumbline.schema import Sft
+from plumbline.schema import Execution, Sft
 from plumbline.train import language
 from plumbline.train.geometry import Geometry
 from plumbline.train.order import epoch_order
@@ -67,7 +67,7 @@ def test_the_loss_is_the_mean_over_tokens(policy):
 
 def test_training_is_the_plain_loop(policy, place):
     model, twin, rows, steps = policy(), policy(), texts(20), 5
-    language.fit(model, rows, recipe(steps), seed=7, place=place)
+    language.fit(model, rows, recipe(steps), seed=7, place=place, execution=Execution())
     order = epoch_order([len(a) + len(b) for a, b in rows], 4, derive_seed("order", 7, 0))
     optimizer = torch.optim.AdamW(twin.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
     for step in range(steps):
@@ -86,7 +86,7 @@ def test_it_learns(policy, place):
     """20 texts by heart."""
     model, rows = policy(), texts(20)
     before = plain_loss(model, rows).item()
-    language.fit(model, rows, recipe(60, batch=20), seed=0, place=place)
+    language.fit(model, rows, recipe(60, batch=20), seed=0, place=place, execution=Execution())
     assert plain_loss(model, rows).item() < before - 1
 
 
@@ -94,7 +94,7 @@ def test_it_learns(policy, place):
 def test_as_many_epochs_as_the_steps_need(count, batch, steps):
     """Whole batches of an epoch, then the next epoch in another order."""
     rows = [([row], [row + 100]) for row in range(count)]
-    found = language._in_order(rows, recipe(steps, batch), seed=0)
+    found = language.in_order(rows, recipe(steps, batch), seed=0)
     assert len(found) == steps * batch
     epoch = count // min(batch, count) * min(batch, count)
     for start in range(0, len(found) - epoch + 1, epoch):
@@ -103,5 +103,5 @@ def test_as_many_epochs_as_the_steps_need(count, batch, steps):
 
 
 def test_the_log_is_returned(policy, place):
-    log = language.fit(policy(), texts(8), recipe(50), seed=0, place=place)
+    log = language.fit(policy(), texts(8), recipe(50), 0, place, Execution()).log
     assert log[0]["step"] == 50 and math.isfinite(log[0]["loss"])

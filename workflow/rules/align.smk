@@ -23,5 +23,5 @@ for folders, method, number, runs in run_chunks(runs_per_job):
             method=method_digest(method),
             torch_threads=EXECUTION.threads_per_run,
         shell:
-            "PLUMBLINE_LOG={log} plumbline align $PLUMBLINE_EXPERIMENT {output:q}"
+            "PLUMBLINE_LOG={log} $PLUMBLINE_LAUNCHER plumbline align $PLUMBLINE_EXPERIMENT {output:q}"
             " --threads {params.torch_threads} > {log} 2>&1"

@@ -22,9 +22,25 @@ ANY = layout.SettingFolder("{setting}")
 os.environ["PLUMBLINE_EXPERIMENT"] = str(EXPERIMENT.write().resolve())
 
 
+def launcher():
+    """What starts the processes that train one model together; nothing where one is enough."""
+    if EXECUTION.processes == 1:
+        return ""
+    file = Path(workflow.basedir) / "config" / "accelerate" / f"{EXECUTION.launcher}.yaml"
+    return (
+        f"accelerate launch --config_file {file} --num_processes {EXECUTION.processes}"
+        " --main_process_port 0 --no_python"
+    )
+
+
+# In the environment, not in a rule: what is run elsewhere or otherwise is not run again.
+os.environ["PLUMBLINE_LAUNCHER"] = launcher()
+
+
 envvars:
     "PLUMBLINE_EXPERIMENT",
     "PLUMBLINE_HOME",
+    "PLUMBLINE_LAUNCHER",
 
 
 wildcard_constraints:

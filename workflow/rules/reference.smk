@@ -9,6 +9,8 @@ rule reference:
         layout.timing("reference", "{setting}", "{feedback}")
     conda:
         "../../environment.yml"
+    resources:
+        gpu=EXECUTION.gpus_per_run,
     params:
         engine=ENGINE,
         torch_threads=EXECUTION.threads_per_run,

@@ -30,9 +30,11 @@ rule sft:
     conda:
         "../../environment.yml"
     threads: EXECUTION.base_threads
+    resources:
+        gpu=EXECUTION.gpus_per_run,
     params:
         engine=ENGINE,
         torch_threads=EXECUTION.base_threads,
     shell:
-        "PLUMBLINE_LOG={log} plumbline sft $PLUMBLINE_EXPERIMENT {wildcards.setting}"
+        "PLUMBLINE_LOG={log} $PLUMBLINE_LAUNCHER plumbline sft $PLUMBLINE_EXPERIMENT {wildcards.setting}"
         " --threads {params.torch_threads} > {log} 2>&1"
