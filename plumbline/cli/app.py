@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Plumbline benchmarks preference optimization. Snakemake calls these commands, one a "
     "stage, in the order below; `snakemake --cores 2` runs them all.",
 )
+BY_HAND = "Beside the workflow"
 
 ExperimentFile = Annotated[Path, typer.Argument(help="experiment file, YAML or JSON")]
 SettingName = Annotated[str, typer.Argument(help="name of the setting's folder under results/")]
@@ -170,7 +171,7 @@ def report(experiment: ExperimentFile) -> None:
     stage.run(experiment)
 
 
-@app.command()
+@app.command(rich_help_panel=BY_HAND)
 def summary(experiment: ExperimentFile) -> None:
     """Print Table 1 of a finished experiment, and where its page is."""
     from plumbline import config
@@ -181,3 +182,16 @@ def summary(experiment: ExperimentFile) -> None:
     for name, folders in chosen.setting_folders().items():
         print(text(tables.table(chosen, chosen.settings[name], folders)))
     print(f"\nThe page: {chosen.folder.report.resolve().as_uri()}")
+
+
+@app.command(rich_help_panel=BY_HAND)
+def methods(
+    path: Annotated[
+        list[Path],
+        typer.Option(exists=True, file_okay=False, help="one more folder with methods; repeatable"),
+    ] = (),
+) -> None:
+    """List all methods: feedback, hyperparameters with default and range, needs, paper."""
+    from plumbline.cli import methods as listing
+
+    listing.run(list(path))

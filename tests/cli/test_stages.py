@@ -1,5 +1,7 @@
 """The stages one after another on an experiment of seconds, as the workflow calls them."""
 
+import subprocess
+import sys
 from collections import Counter
 from types import SimpleNamespace
 
@@ -172,6 +174,17 @@ def test_aggregating_again_gives_the_same_bytes(done, command):
     before = [path.read_bytes() for path in files]
     command("aggregate", "tiny.yaml")
     assert [path.read_bytes() for path in files] == before
+
+
+@pytest.mark.parametrize("stage", ["aggregate", "report"])
+def test_tables_and_page_are_made_without_torch(done, stage):
+    """The whole stage, with all that it imports on its way."""
+    code = (
+        f"import sys; from plumbline.cli.app import app; app(['{stage}', 'tiny.yaml'], "
+        "standalone_mode=False); print(*({'torch', 'transformers', 'trl'} & sys.modules.keys()))"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout == "\n"
 
 
 def test_an_experiment_that_shares_runs_labels_its_rows_with_its_own_name(done, place, command):
