@@ -22,6 +22,8 @@ app = typer.Typer(
     "stage, in the order below; `snakemake --cores 2` runs them all.",
 )
 BY_HAND = "Beside the workflow"
+judge = typer.Typer(no_args_is_help=True, help="Serve a judge to evaluators started by hand.")
+app.add_typer(judge, name="judge", rich_help_panel=BY_HAND)
 
 ExperimentFile = Annotated[Path, typer.Argument(help="experiment file, YAML or JSON")]
 SettingName = Annotated[str, typer.Argument(help="name of the setting's folder under results/")]
@@ -195,3 +197,13 @@ def methods(
     from plumbline.cli import methods as listing
 
     listing.run(list(path))
+
+
+@judge.command()
+def serve(
+    name: Annotated[str, typer.Option(help="toyland-gold, or surface-judge for any text")],
+) -> None:
+    """Answer judges' prompts on this machine until Ctrl-C; prints the address and the key."""
+    from plumbline.cli import judge as stage
+
+    stage.run(name)

@@ -145,7 +145,9 @@ main()
 """
 
 
-@pytest.mark.parametrize("line", ["methods", "aggregate --help", "report --help"])
+@pytest.mark.parametrize(
+    "line", ["methods", "judge --help", "judge serve --help", "aggregate --help", "report --help"]
+)
 def test_what_asks_no_model_starts_without_one(line):
     command = [sys.executable, "-c", WHOLE.format(heavy=set(HEAVY)), *line.split()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
