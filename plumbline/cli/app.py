@@ -150,11 +150,13 @@ def score(experiment: ExperimentFile, split: Split, paths: Targets, threads: Thr
 @app.command()
 def select(experiment: ExperimentFile, setting: SettingName, method: Method) -> None:
     """Choose a method's point by its validation scores."""
-    from plumbline import config
+    from plumbline import config, keep
     from plumbline import select as stage
     from plumbline.layout import SettingFolder
 
-    stage.select(config.read(experiment), SettingFolder(setting), method)
+    chosen, folders = config.read(experiment), SettingFolder(setting)
+    stage.select(chosen, folders, method)
+    keep.remove_models(keep.unselected(chosen, folders, method))
 
 
 @app.command()
