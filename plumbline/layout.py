@@ -84,6 +84,10 @@ class SettingFolder:
     def selection(self, experiment: str, method: str) -> Path:
         return self.folder / "selection" / experiment / f"{method}.json"
 
+    def selections(self, method: str) -> list[Path]:
+        """A method's selection files that are there, of all experiments."""
+        return sorted(self.folder.glob(f"selection/*/{method}.json"))
+
 
 @dataclass(frozen=True)
 class Run:

@@ -157,6 +157,8 @@ def _parsed(path: Path) -> ast.Module:
         return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except SyntaxError as error:
         raise MethodError(f"{path}, line {error.lineno}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise MethodError(f"{path} must be UTF-8: {error}") from error
 
 
 def load_method(spec: MethodSpec) -> Callable:

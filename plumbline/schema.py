@@ -255,9 +255,10 @@ class Execution(Strict):
     """How to run; never part of a digest. It can change a number's last bits, no more.
 
     runs_per_job: runs that one align job trains, one after the other; models_per_job: models that
-    one generate or score job takes. gpus_per_run: GPUs an align or generate job asks for.
-    base_threads are for pretrain, sft and reference. On a busy machine two threads wait for each
-    other at every operation: 2 were measured 30 times slower than 1 beside other jobs.
+    one generate or score job takes. keep_models: which aligned models stay on the disk, see `keep`.
+    gpus_per_run: GPUs an align or generate job asks for. base_threads are for pretrain, sft and
+    reference. On a busy machine two threads wait for each other at every operation: 2 were measured
+    30 times slower than 1 beside other jobs.
 
     processes: that train one model together, started by `launcher`: each with all weights (ddp) or
     with a share of them (fsdp2). micro_batch: examples a forward pass; auto is what memory allows.
@@ -266,6 +267,7 @@ class Execution(Strict):
 
     runs_per_job: Count = 6
     models_per_job: Count = 6
+    keep_models: Literal["all", "selected", "none"] = "all"
     gpus_per_run: Annotated[int, Field(ge=0)] = 0
     threads_per_run: Count = 1
     base_threads: Count = 1

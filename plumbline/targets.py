@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from plumbline.artifacts import read_json
 from plumbline.config import Experiment
+from plumbline.errors import IntegrityError
 from plumbline.layout import Evaluation, Run, SettingFolder, selected
 from plumbline.plugins import SFT
 
@@ -30,9 +32,15 @@ class Target:
 
     @property
     def model_folder(self) -> Path:
-        """Where the model's weights lie."""
-        sft = SettingFolder(self.setting).sft.model
-        return sft if self.method == SFT else self.run.model
+        """Where the model's weights lie; IntegrityError where they have been removed."""
+        if self.method == SFT:
+            return SettingFolder(self.setting).sft.model
+        if not self.run.model.is_dir():
+            raise IntegrityError(
+                f"{self.run.folder} has no model any more (execution.keep_models), but one is "
+                f"needed; to train it again, type `rm {quote(str(self.run.record))}` and run again"
+            )
+        return self.run.model
 
     @property
     def name(self) -> str:

@@ -192,6 +192,12 @@ def test_a_broken_method_file_is_told_what_is_wrong(method, edit, words):
     assert words in str(caught.value)
 
 
+def test_a_file_that_is_not_utf_8_breaks_the_contract(tmp_path):
+    (tmp_path / "mine.py").write_bytes("# é\n".encode("latin-1"))
+    with pytest.raises(MethodError, match="mine.py must be UTF-8: .*position 2"):
+        plugins.read_method(tmp_path / "mine.py")
+
+
 def test_two_decorated_functions_are_one_too_many(method):
     body = METHOD[METHOD.index("@method") :]
     with pytest.raises(MethodError, match="2 functions are marked @method; must be one"):

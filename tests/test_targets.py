@@ -60,9 +60,19 @@ def test_sft_is_one_model_whatever_the_seeds(experiment, folders):
 def test_the_weights_lie_with_the_run(experiment, folders):
     run = folders.run("dpo", "beta=0.1", 0)
     [found] = targets(experiment, "validation", [run.record])
+    run.model.mkdir(parents=True)
     assert found.model_folder == run.model
     write_json(run.record, {"status": "ok", "model": "abc"})
     assert found.record == {"status": "ok", "model": "abc"}
+
+
+def test_weights_that_were_removed_are_an_error_with_the_way_back(experiment, folders):
+    run = folders.run("dpo", "beta=0.1", 0)
+    [found] = targets(experiment, "validation", [run.record])
+    with pytest.raises(IntegrityError, match="execution.keep_models") as caught:
+        _ = found.model_folder
+    assert str(caught.value).startswith(f"{run.folder} has no model")
+    assert f"`rm {run.record}` and run again" in str(caught.value)
 
 
 def test_no_selected_point_is_a_divergence_for_every_seed(experiment, folders):

@@ -21,6 +21,9 @@ app = typer.Typer(
     help="Plumbline benchmarks preference optimization. Snakemake calls these commands, one a "
     "stage, in the order below; `snakemake --cores 2` runs them all.",
 )
+BY_HAND = "Beside the workflow"
+judge = typer.Typer(no_args_is_help=True, help="Serve a judge to evaluators started by hand.")
+app.add_typer(judge, name="judge", rich_help_panel=BY_HAND)
 
 ExperimentFile = Annotated[Path, typer.Argument(help="experiment file, YAML or JSON")]
 SettingName = Annotated[str, typer.Argument(help="name of the setting's folder under results/")]
@@ -147,11 +150,13 @@ def score(experiment: ExperimentFile, split: Split, paths: Targets, threads: Thr
 @app.command()
 def select(experiment: ExperimentFile, setting: SettingName, method: Method) -> None:
     """Choose a method's point by its validation scores."""
-    from plumbline import config
+    from plumbline import config, keep
     from plumbline import select as stage
     from plumbline.layout import SettingFolder
 
-    stage.select(config.read(experiment), SettingFolder(setting), method)
+    chosen, folders = config.read(experiment), SettingFolder(setting)
+    stage.select(chosen, folders, method)
+    keep.remove_models(keep.unselected(chosen, folders, method))
 
 
 @app.command()
@@ -170,7 +175,7 @@ def report(experiment: ExperimentFile) -> None:
     stage.run(experiment)
 
 
-@app.command()
+@app.command(rich_help_panel=BY_HAND)
 def summary(experiment: ExperimentFile) -> None:
     """Print Table 1 of a finished experiment, and where its page is."""
     from plumbline import config
@@ -181,3 +186,26 @@ def summary(experiment: ExperimentFile) -> None:
     for name, folders in chosen.setting_folders().items():
         print(text(tables.table(chosen, chosen.settings[name], folders)))
     print(f"\nThe page: {chosen.folder.report.resolve().as_uri()}")
+
+
+@app.command(rich_help_panel=BY_HAND)
+def methods(
+    path: Annotated[
+        list[Path],
+        typer.Option(exists=True, file_okay=False, help="one more folder with methods; repeatable"),
+    ] = (),
+) -> None:
+    """List all methods: feedback, hyperparameters with default and range, needs, paper."""
+    from plumbline.cli import methods as listing
+
+    listing.run(list(path))
+
+
+@judge.command()
+def serve(
+    name: Annotated[str, typer.Option(help="toyland-gold, or surface-judge for any text")],
+) -> None:
+    """Answer judges' prompts on this machine until Ctrl-C; prints the address and the key."""
+    from plumbline.cli import judge as stage
+
+    stage.run(name)

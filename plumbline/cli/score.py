@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from plumbline import config
+from plumbline import config, keep
 from plumbline.config import Experiment
 from plumbline.contracts import Judge
 from plumbline.score import score, score_probes
@@ -27,6 +27,8 @@ def run(experiment: Path, split: str, paths: list[Path], threads: int) -> None:
                 print(f"{name} {target.evaluation.folder}: {status}", flush=True)
         if split == "validation":
             score_all_probes(chosen, models, judge)
+    if split == "test":
+        keep.remove_models(keep.tested(chosen, models))
 
 
 def score_all_probes(chosen: Experiment, models: list, judge: Judge | None) -> None:

@@ -1,11 +1,11 @@
-"""Table 1 for the terminal."""
+"""Tables for the terminal."""
 
 import io
 import shutil
 import sys
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +17,13 @@ PIPE_WIDTH = 240
 
 
 def summary(table: TableOne) -> str:
-    """Table 1 with its notes, in colour where standard output is a terminal, else plain."""
+    """Table 1 with its notes, as `printed`."""
+    notes = [Text.assemble((f"{label}. ", "bold"), text) for label, text in table.notes]
+    return printed(rich_table(table), *notes)
+
+
+def printed(*parts: RenderableType) -> str:
+    """Parts one under the other, in colour where standard output is a terminal, else plain."""
     is_terminal = sys.stdout.isatty()
     console = Console(
         file=io.StringIO(),
@@ -25,9 +31,8 @@ def summary(table: TableOne) -> str:
         width=shutil.get_terminal_size().columns if is_terminal else PIPE_WIDTH,
         highlight=False,
     )
-    console.print(rich_table(table))
-    for label, text in table.notes:
-        console.print(Text.assemble((f"{label}. ", "bold"), text))
+    for part in parts:
+        console.print(part)
     return console.file.getvalue()
 
 

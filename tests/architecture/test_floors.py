@@ -23,7 +23,7 @@ FLOORS = [
     "model",
     "generate",
     "train",
-    "targets judge score select aggregate",
+    "targets keep judge score select aggregate",
     "stats report operate check",
     "cli",
 ]

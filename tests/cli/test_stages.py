@@ -1,6 +1,10 @@
 """The stages one after another on an experiment of seconds, as the workflow calls them."""
 
+import shutil
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -174,6 +178,17 @@ def test_aggregating_again_gives_the_same_bytes(done, command):
     assert [path.read_bytes() for path in files] == before
 
 
+@pytest.mark.parametrize("stage", ["aggregate", "report"])
+def test_tables_and_page_are_made_without_torch(done, stage):
+    """The whole stage, with all that it imports on its way."""
+    code = (
+        f"import sys; from plumbline.cli.app import app; app(['{stage}', 'tiny.yaml'], "
+        "standalone_mode=False); print(*({'torch', 'transformers', 'trl'} & sys.modules.keys()))"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout == "\n"
+
+
 def test_an_experiment_that_shares_runs_labels_its_rows_with_its_own_name(done, place, command):
     """Validation scores belong to the setting's runs; a row says whose table it is in."""
     text = (place / "tiny.yaml").read_text().replace("experiment: tiny", "experiment: other")
@@ -197,3 +212,27 @@ def test_a_judge_is_served_only_where_one_is_asked(done):
 def test_the_summary_is_table_1_and_where_the_page_is(done, command):
     said = command("summary", "tiny.yaml")
     assert "DPO" in said and "SFT" in said and "report.html" in said
+
+
+def test_models_leave_the_disk_as_the_stages_are_done_with_them(
+    done, command, tmp_path, monkeypatch
+):
+    """A new benchmark then says which model it misses; what is scored is not asked for again."""
+    shutil.copytree(Path.cwd(), tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    text = Path("tiny.yaml").read_text() + "execution: {keep_models: none}\n"
+    Path("tiny.yaml").write_text(text.replace("experiment: tiny", "experiment: lean"))
+    best, choice = read_json(done.choices[0])["point"], done.folders.selection("lean", "dpo")
+    for other in done.folders.selections("dpo"):
+        other.unlink()
+    command("select", "tiny.yaml", done.folders.name, "dpo")
+    assert [run.model.is_dir() for run in done.runs[:2]] == [point == best for point in POINTS]
+    command("generate", "tiny.yaml", "test", choice)
+    command("score", "tiny.yaml", "test", choice)
+    assert not any(run.model.is_dir() for run in done.runs[:2]) and done.folders.sft.model.is_dir()
+    assert ": current" in command("score", "tiny.yaml", "test", choice)
+    command("align", "tiny.yaml", *done.records)
+    command("generate", "tiny.yaml", "validation", *done.records)
+    Path("tiny.yaml").write_text(text.replace("limit: 4", "limit: 5"))
+    with pytest.raises(IntegrityError, match="keep_models"):
+        command("generate", "tiny.yaml", "validation", *done.records)

@@ -69,6 +69,10 @@ def test_second_run_does_nothing(finished: Checkout) -> None:
     assert finished.planned() == set()
 
 
+def test_keeping_fewer_models_reruns_nothing(finished: Checkout) -> None:
+    assert finished.planned("--config", 'execution={"keep_models": "none"}') == set()
+
+
 def test_formula_edit_reruns_that_method_alone(checkout: Checkout) -> None:
     checkout.edit("losses/pro_p.py", "beta * ", "2 * beta * ")
     planned = checkout.planned()
