@@ -62,7 +62,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
-        with _space_for(path):
+        with room_for(path):
             write(temporary)
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
@@ -80,7 +80,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     temporary = _temporary(folder)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with _space_for(folder):
+        with room_for(folder):
             yield temporary
             flush(temporary)
         shutil.rmtree(folder, ignore_errors=True)
@@ -98,12 +98,15 @@ FULL = 2**20
 
 
 @contextmanager
-def _space_for(path: Path) -> Iterator[None]:
-    """Libraries that write say "no space" each in their own way: ask the disk itself."""
+def room_for(path: Path) -> Iterator[None]:
+    """A full disk is one error, with what to do about it: IntegrityError.
+
+    Libraries that write say "no space" each in their own way: the disk itself is asked.
+    """
     try:
         yield
     except Exception as error:
-        free = shutil.disk_usage(path.parent).free
+        free = shutil.disk_usage(path if path.is_dir() else path.parent).free
         if free > FULL and getattr(error, "errno", None) != ENOSPC:
             raise
         raise IntegrityError(

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_disk import small_disk
 
 from plumbline import artifacts
 from plumbline.errors import DataError, IntegrityError
@@ -244,3 +245,46 @@ def test_a_lock_is_released_on_the_way_out_of_an_error(tmp_path):
         raise RuntimeError
     with artifacts.lock(tmp_path):
         pass
+
+
+# A full disk
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """400 kilobytes, 300 of which are taken by a file that is whole."""
+    with small_disk(tmp_path / "disk", 400) as folder:
+        artifacts.write_text(folder / "whole", "x" * 300_000)
+        yield folder
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(disk):
+    with pytest.raises(IntegrityError, match="disk is full.*more was not written.*keep_models"):
+        artifacts.write_text(disk / "more", "y" * 300_000)
+    assert [item.name for item in disk.iterdir()] == ["whole"]
+    with pytest.raises(IntegrityError, match="disk is full"):
+        artifacts.write_text(disk / "whole", "y" * 300_000)
+    assert (disk / "whole").read_text() == "x" * 300_000, "the old file stays"
+
+
+def test_rows_on_a_full_disk(disk):
+    """pyarrow has an error of its own for it."""
+    rows = [{"name": f"{number:0100d}{os.urandom(100).hex()}"} for number in range(2000)]
+    with pytest.raises(IntegrityError, match="disk is full"):
+        artifacts.write_rows(disk / "rows.parquet", rows, pa.schema([("name", pa.string())]))
+    assert [item.name for item in disk.iterdir()] == ["whole"]
+
+
+def test_a_folder_on_a_full_disk(disk):
+    with (
+        pytest.raises(IntegrityError, match="disk is full.*model was not written"),
+        artifacts.new_folder(disk / "model") as folder,
+    ):
+        folder.mkdir()
+        (folder / "weights").write_bytes(b"z" * 300_000)
+    assert [item.name for item in disk.iterdir()] == ["whole"]
+
+
+def test_other_failures_are_not_called_a_full_disk(tmp_path):
+    with pytest.raises(KeyError), artifacts.room_for(tmp_path / "file"):
+        raise KeyError("else")

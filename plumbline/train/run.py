@@ -152,8 +152,9 @@ class Bench:
         model = policy.model
         if adapted:
             model = merged(adapted, recipe.adapter, self.folders.sft.model, run.work / "adapter")
-        if first():
-            save(model, self.tokenizer, run.model, aligned.weights)
+        if not first():
+            return {"status": "ok"}
+        save(model, self.tokenizer, run.model, aligned.weights)
         return {
             "status": "ok",
             "model": folder_digest(run.model),

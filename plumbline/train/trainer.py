@@ -16,6 +16,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from plumbline.artifacts import room_for
+from plumbline.errors import IntegrityError
 from plumbline.train.checkpoints import Checkpoints, clear, newest
 from plumbline.train.geometry import Geometry
 
@@ -88,7 +90,8 @@ class MicroBatchTrainer(Trainer):
 def resume(trainer: Trainer, place: Place, remember: Callable[[], Any] = dict) -> None:
     """Train from the newest checkpoint of `place`, or from the start, keeping checkpoints.
 
-    remember: see `Checkpoints`.
+    remember: see `Checkpoints`. Raises IntegrityError where the disk is full; the checkpoint that
+    found no room is removed.
     """
     wait = trainer.accelerator.wait_for_everyone
     trainer.add_callback(Checkpoints(place.folder, place.every, place.made_from, remember, wait))
@@ -96,7 +99,12 @@ def resume(trainer: Trainer, place: Place, remember: Callable[[], Any] = dict) -
     if trainer.args.should_save:
         clear(place.folder, kept=found)
     wait()
-    trainer.train(resume_from_checkpoint=found and str(found))
+    try:
+        with room_for(place.folder):
+            trainer.train(resume_from_checkpoint=found and str(found))
+    except IntegrityError:
+        clear(place.folder, kept=place.checkpoint())
+        raise
 
 
 def gathered(trainer: Trainer) -> dict[str, Tensor] | None:

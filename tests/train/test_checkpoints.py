@@ -6,14 +6,17 @@ of writing a checkpoint.
 
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+from small_disk import small_disk
 
 from plumbline import config
 from plumbline.artifacts import read_json, read_rows, write_json
+from plumbline.errors import IntegrityError
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import together
 from plumbline.plugins import method_spec
@@ -149,8 +152,6 @@ def test_language_modelling_goes_on_too(policy, tmp_path):
 
 
 def test_a_torn_mark_is_an_error(tmp_path):
-    from plumbline.errors import IntegrityError
-
     folder = tmp_path / "checkpoint-2"
     folder.mkdir()
     (folder / MARK).write_text('{"half')
@@ -189,3 +190,17 @@ def test_a_whole_run_goes_on_after_a_kill(raw, setting, folders):
     assert not one.record.exists() and list(one.work.glob(f"checkpoint-1/{MARK}"))
     work()
     assert left() == expected and not one.work.exists()
+
+
+def test_a_full_disk_stops_a_run_that_can_go_on(run, tmp_path):
+    """The checkpoint before it stays whole; with room again the run ends as if nothing had been."""
+    expected, log = run("dpo", tmp_path / "whole")
+    size = sum(item.stat().st_size for item in (tmp_path / "whole").rglob("*"))
+    with small_disk(tmp_path / "disk", 3 * size // 2048) as folder:
+        with pytest.raises(IntegrityError, match="disk is full"):
+            run("dpo", folder)
+        assert newest(folder, {"parts": 1}).name == "checkpoint-2"
+        assert len(list(folder.glob("checkpoint-*"))) == 1, "what found no room is removed"
+        shutil.copytree(folder, tmp_path / "larger")
+    weights, rows = run("dpo", tmp_path / "larger")
+    assert torch.equal(weights, expected) and rows == log

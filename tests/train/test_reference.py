@@ -10,6 +10,7 @@ from plumbline.model.folder import load
 from plumbline.rows import REFERENCE
 from plumbline.schema import Execution
 from plumbline.train import base
+from plumbline.train import reference as stage
 from plumbline.train.reference import examples, reference, referenced_examples
 
 
@@ -81,7 +82,15 @@ def test_other_datas_reference_is_refused(setting, folders, model):
     write_json(folders.data_record, record)
 
 
-@pytest.mark.parametrize("change", [{"max_prompt_tokens": 9}, {"max_tokens": 40}, {"responses": 3}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_prompt_tokens": 9},
+        {"max_tokens": 40},
+        {"responses": 3},
+        {"precision": "bf16"},
+    ],
+)
 def test_another_truncations_reference_is_refused(raw, setting, folders, model, change):
     reference(setting, folders, "lists", Execution())
     refused(edited(raw, **change), folders, "lists", model[1])
@@ -97,3 +106,48 @@ def test_an_unmarked_or_absent_reference_is_refused(setting, folders, model):
 def test_what_does_not_decide_it_keeps_it(raw, setting, folders, model):
     reference(setting, folders, "pairs", Execution())
     assert referenced_examples(edited(raw, learning_rate=0.5), folders, "pairs", model[1])
+
+
+@pytest.mark.parametrize("feedback", ["pairs", "singles"])
+def test_a_pass_that_is_interrupted_goes_on(setting, folders, model, feedback, monkeypatch):
+    """Parts of 16 examples: the third is never come to; those before it are not computed again."""
+    monkeypatch.setattr(stage, "PART", 16)
+    reference(setting, folders, feedback, Execution())
+    expected = folders.reference(feedback).read_bytes()
+    folders.reference(feedback).unlink()
+    computed, plain = [], stage.sequence_logprobs
+
+    def counted(policy, groups):
+        if len(computed) == 2:
+            raise KeyboardInterrupt
+        computed.append(len(groups))
+        return plain(policy, groups)
+
+    monkeypatch.setattr(stage, "sequence_logprobs", counted)
+    with pytest.raises(KeyboardInterrupt):
+        reference(setting, folders, feedback, Execution())
+    assert not folders.reference(feedback).exists() and computed == [16, 16]
+    monkeypatch.setattr(
+        stage, "sequence_logprobs", lambda *given: computed.append(0) or plain(*given)
+    )
+    reference(setting, folders, feedback, Execution())
+    assert folders.reference(feedback).read_bytes() == expected
+    assert len(computed) == {"pairs": 3, "singles": 5}[feedback]
+    assert not folders.reference_parts(feedback).exists()
+
+
+def test_parts_of_another_model_are_not_gone_on_from(setting, folders, model, monkeypatch):
+    reference(setting, folders, "pairs", Execution())
+    expected = folders.reference("pairs").read_bytes()
+    stray = folders.reference_parts("pairs") / "0.parquet"
+    write_rows(stray, [], REFERENCE, {"model": "another"})
+    reference(setting, folders, "pairs", Execution())
+    assert folders.reference("pairs").read_bytes() == expected
+
+
+def test_every_method_and_point_reads_the_same_file(experiment, folders):
+    """Only the feedback decides: nothing of a method is in the fingerprint."""
+    made_from = stage.fingerprint(experiment.settings["small"], folders, "pairs")
+    assert made_from.keys() == {
+        *("engine", "feedback", "model", "data", "seed", "precision", "quantize", "truncation")
+    }
