@@ -46,9 +46,11 @@ class Head:
         logits = logits if self.scale == 1 else logits.mul_(self.scale)
         return logits if self.cap is None else logits.div_(self.cap).tanh_().mul_(self.cap)
 
-    def derivative(self, logits: Tensor) -> Tensor | float:
-        """d logits / d(hidden @ weight.T + bias), element by element."""
-        return self.scale if self.cap is None else self.scale * (1 - (logits / self.cap).square())
+    def back(self, logits: Tensor, slope: Tensor) -> Tensor:
+        """d/d(hidden @ weight.T + bias) from d/d logits, in place of `slope`."""
+        if self.cap is not None:
+            slope.mul_(1 - (logits / self.cap).square())
+        return slope if self.scale == 1 else slope.mul_(self.scale)
 
     def blocks(self, rows: int) -> Iterator[slice]:
         """Rows, in blocks of at most `BLOCK` logits."""
@@ -57,7 +59,7 @@ class Head:
 
 
 class Reading(Protocol):
-    """One number of each row of logits [n, V], and its derivative by the logits."""
+    """One number of each row of logits [n, V], and its derivative."""
 
     def rows(self, block: slice) -> Reading:
         """The reading of some rows."""
@@ -65,8 +67,8 @@ class Reading(Protocol):
     def value(self, logits: Tensor) -> Tensor:
         """[n]."""
 
-    def slope(self, logits: Tensor) -> Tensor:
-        """d value / d logits, [n, V]; a new tensor."""
+    def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
+        """d sum(upstream * value) / d logits, [n, V]; a new tensor. upstream: [n]."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ class Logprob:
     def value(self, logits: Tensor) -> Tensor:
         return logits.gather(1, self.targets[:, None])[:, 0] - logits.logsumexp(1)
 
-    def slope(self, logits: Tensor) -> Tensor:
-        slope = logits.softmax(1).neg_()
-        return slope.scatter_add_(1, self.targets[:, None], torch.ones_like(slope[:, :1]))
+    def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
+        slope = logits.softmax(1).mul_(-upstream[:, None])
+        return slope.scatter_add_(1, self.targets[:, None], upstream[:, None])
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,9 @@ class Entropy:
         logs = logits.log_softmax(1)
         return -(logs.exp() * logs).sum(1)
 
-    def slope(self, logits: Tensor) -> Tensor:
+    def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
         logs = logits.log_softmax(1)
-        return -logs.exp() * (logs + self.value(logits)[:, None])
+        return -upstream[:, None] * logs.exp() * (logs + self.value(logits)[:, None])
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,9 @@ class Divergence:
         other = self.head.to(self.hidden.dtype).logits(self.hidden).log_softmax(1)
         return (other.exp() * (other - logits.log_softmax(1))).sum(1)
 
-    def slope(self, logits: Tensor) -> Tensor:
+    def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
         other = self.head.to(self.hidden.dtype).logits(self.hidden).softmax(1)
-        return logits.softmax(1) - other
+        return (logits.softmax(1) - other).mul_(upstream[:, None])
 
 
 class _Blocks(torch.autograd.Function):
@@ -148,14 +150,22 @@ class _Blocks(torch.autograd.Function):
         to_bias = torch.zeros_like(bias) if ctx.needs_input_grad[2] else None
         for block in head.blocks(len(hidden)):
             logits = head.logits(hidden[block])
-            slope = ctx.reading.rows(block).slope(logits).mul_(upstream[block, None])
-            slope = slope.mul_(head.derivative(logits)).to(hidden.dtype)
+            slope = ctx.reading.rows(block).slope(logits, upstream[block])
+            slope = head.back(logits, slope).to(hidden.dtype)
             torch.mm(slope, head.weight, out=to_hidden[block])
             if to_weight is not None:
-                to_weight += slope.T @ hidden[block]
+                _add_product(to_weight, slope.T, hidden[block])
             if to_bias is not None:
                 to_bias += slope.sum(0)
         return to_hidden, to_weight, to_bias, None, None
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right, without a tensor between where precisions agree."""
+    if total.dtype == left.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
 
 
 def read(head: Head, hidden: Tensor, reading: Reading) -> Tensor:
