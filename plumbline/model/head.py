@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from plumbline.errors import ConfigError
 
 #: Logits of one block: few enough to be small, enough for products at full speed.
-BLOCK = {"cpu": 2**23, "cuda": 2**27}
+BLOCK = {"cpu": 12_000_000, "cuda": 2**27}
 
 
 @dataclass(frozen=True)
@@ -41,25 +41,32 @@ class Head:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[N, V] in float32, or float64 for a float64 model; a new tensor."""
-        product = linear(hidden, self.weight, self.bias)
+        return self._finish(linear(hidden, self.weight, self.bias))
+
+    def blocks(self, hidden: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Rows in blocks of at most `BLOCK` logits, with their logits, each over the one before:
+        memory that is used again need not be asked of the system again."""
+        size = min(len(hidden), BLOCK[hidden.device.type] // len(self.weight)) or 1
+        space = hidden.new_empty(size, len(self.weight))
+        for start in range(0, len(hidden), size):
+            rows = slice(start, min(start + size, len(hidden)))
+            product = torch.mm(hidden[rows], self.weight.T, out=space[: rows.stop - start])
+            yield rows, self._finish(product if self.bias is None else product.add_(self.bias))
+
+    def back(self, logits: Tensor) -> Tensor | float | None:
+        """d logits / d(hidden @ weight.T + bias), element by element; None is 1."""
+        if self.cap is not None:
+            return self.scale * (1 - (logits / self.cap).square())
+        return None if self.scale == 1 else self.scale
+
+    def _finish(self, product: Tensor) -> Tensor:
         logits = product.to(torch.promote_types(product.dtype, torch.float32))
         logits = logits if self.scale == 1 else logits.mul_(self.scale)
         return logits if self.cap is None else logits.div_(self.cap).tanh_().mul_(self.cap)
 
-    def back(self, logits: Tensor, slope: Tensor) -> Tensor:
-        """d/d(hidden @ weight.T + bias) from d/d logits, in place of `slope`."""
-        if self.cap is not None:
-            slope.mul_(1 - (logits / self.cap).square())
-        return slope if self.scale == 1 else slope.mul_(self.scale)
-
-    def blocks(self, rows: int) -> Iterator[slice]:
-        """Rows, in blocks of at most `BLOCK` logits."""
-        size = max(1, BLOCK[self.weight.device.type] // len(self.weight))
-        return (slice(start, start + size) for start in range(0, max(1, rows), size))
-
 
 class Reading(Protocol):
-    """One number of each row of logits [n, V], and its derivative."""
+    """One number of each row of logits [n, V], and its derivative. Either may overwrite them."""
 
     def rows(self, block: slice) -> Reading:
         """The reading of some rows."""
@@ -68,7 +75,7 @@ class Reading(Protocol):
         """[n]."""
 
     def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
-        """d sum(upstream * value) / d logits, [n, V]; a new tensor. upstream: [n]."""
+        """d sum(upstream * value) / d logits, [n, V]. upstream: [n]."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +88,12 @@ class Logprob:
         return Logprob(self.targets[block])
 
     def value(self, logits: Tensor) -> Tensor:
-        return logits.gather(1, self.targets[:, None])[:, 0] - logits.logsumexp(1)
+        target = logits.gather(1, self.targets[:, None])[:, 0]
+        top = logits.amax(1, keepdim=True)
+        return target - top[:, 0] - logits.sub_(top).exp_().sum(1).log()
 
     def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
-        slope = logits.softmax(1).mul_(-upstream[:, None])
+        slope = torch.softmax(logits, 1, out=logits).mul_(-upstream[:, None])
         return slope.scatter_add_(1, self.targets[:, None], upstream[:, None])
 
 
@@ -133,13 +142,8 @@ class _Blocks(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(hidden, weight, bias)
         ctx.head, ctx.reading = replace(head, weight=None, bias=None), reading
-        head = head.to(hidden.dtype)
-        return torch.cat(
-            [
-                reading.rows(block).value(head.logits(hidden[block]))
-                for block in head.blocks(len(hidden))
-            ]
-        )
+        blocks = head.to(hidden.dtype).blocks(hidden)
+        return torch.cat([reading.rows(rows).value(logits) for rows, logits in blocks])
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -148,13 +152,13 @@ class _Blocks(torch.autograd.Function):
         to_hidden = torch.empty_like(hidden)
         to_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         to_bias = torch.zeros_like(bias) if ctx.needs_input_grad[2] else None
-        for block in head.blocks(len(hidden)):
-            logits = head.logits(hidden[block])
-            slope = ctx.reading.rows(block).slope(logits, upstream[block])
-            slope = head.back(logits, slope).to(hidden.dtype)
-            torch.mm(slope, head.weight, out=to_hidden[block])
+        for rows, logits in head.blocks(hidden):
+            back = head.back(logits)  # before the logits are overwritten
+            slope = ctx.reading.rows(rows).slope(logits, upstream[rows])
+            slope = (slope if back is None else slope.mul_(back)).to(hidden.dtype)
+            torch.mm(slope, head.weight, out=to_hidden[rows])
             if to_weight is not None:
-                _add_product(to_weight, slope.T, hidden[block])
+                _add_product(to_weight, slope.T, hidden[rows])
             if to_bias is not None:
                 to_bias += slope.sum(0)
         return to_hidden, to_weight, to_bias, None, None
