@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from plumbline.model import attention
 from plumbline.model.head import Divergence, Logprob, Reading, head_of, read
 from plumbline.model.sequences import Group, Sequences, apart, pack, together
 
@@ -43,7 +44,10 @@ class Policy(torch.nn.Module):
 
         longest: tokens of the longest prompt with one completion.
         """
-        return cls(model, together if can_share(model, longest) else apart, precision)
+        if not can_share(model, longest):
+            return cls(model, apart, precision)
+        attend_in_blocks(model)
+        return cls(model, together, precision)
 
     @property
     def device(self) -> torch.device:
@@ -95,13 +99,22 @@ def of_model(weights: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
 
 def completion_hidden(model: PreTrainedModel, sequences: Sequences) -> Tensor:
     """Hidden states from which the N completion tokens are predicted, [N, H]."""
-    given = {} if sequences.positions is None else {"position_ids": sequences.positions}
+    body = model.base_model(input_ids=sequences.ids, use_cache=False, **_layout(model, sequences))
+    return body.last_hidden_state[tuple(sequences.sources)]
+
+
+def _layout(model: PreTrainedModel, sequences: Sequences) -> dict[str, Any]:
+    """What tells a model which token attends to which; nothing of ordinary causal rows."""
+    if sequences.positions is None:
+        return {}
+    how = model.config._attn_implementation
+    if how == attention.NAME and sequences.ids.shape[1] >= attention.LONG:
+        return {"position_ids": sequences.positions, "spans": sequences.spans}
     mask = sequences.attention()
-    if mask is not None and model.config._attn_implementation == "eager":
+    if how == "eager":
         lowest = torch.finfo(model.dtype).min
         mask = torch.zeros_like(mask, dtype=model.dtype).masked_fill(~mask, lowest)
-    body = model.base_model(input_ids=sequences.ids, attention_mask=mask, use_cache=False, **given)
-    return body.last_hidden_state[tuple(sequences.sources)]
+    return {"position_ids": sequences.positions, "attention_mask": mask}
 
 
 def sequence_logprobs(policy: Policy, groups: Sequence[Group]) -> list[list[float]]:
@@ -143,7 +156,6 @@ def passes(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         yield block
 
 
-@torch.no_grad()
 def can_share(model: PreTrainedModel, longest: int) -> bool:
     """Whether completions may share the computation of their prompt in this model.
 
@@ -156,9 +168,25 @@ def can_share(model: PreTrainedModel, longest: int) -> bool:
     window = getattr(model.config, "sliding_window", None)
     if (window and window < longest) or "flash" in model.config._attn_implementation:
         return False
+    return agrees(model)
+
+
+def attend_in_blocks(model: PreTrainedModel) -> None:
+    """Give a model that shares prompts the attention for long rows, where it can take it."""
+    if model.config._attn_implementation != "sdpa" or not attention.passes_spans_on(model):
+        return
+    model.set_attn_implementation(attention.NAME)
+    if not agrees(model, completions=attention.LONG // 3):
+        model.set_attn_implementation("sdpa")
+
+
+@torch.no_grad()
+def agrees(model: PreTrainedModel, completions: int = 2) -> bool:
+    """Whether completions in one row have the log-probabilities that they have apart."""
     training = model.training
     model.eval()
-    groups = [(range(1, 9), ((3, 5, 7), (2, 4, 6, 8)))]
+    several = [(3, 5, 7 + number % 2, 2) for number in range(completions)]
+    groups = [(range(1, 9), several)]
     policies = [Policy(model, together), Policy(model, apart)]
     both = [policy(policy.pack(groups).to(policy.device)) for policy in policies]
     model.train(training)

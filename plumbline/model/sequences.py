@@ -8,7 +8,7 @@ those it has alone after the prompt. With K = 1 this is an ordinary causal row.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from torch import Tensor
 Ids = Sequence[int]
 #: A prompt with its completions.
 Group = tuple[Ids, Sequence[Ids]]
+#: Tokens of a row's prompt and of each of its completions.
+Span = tuple[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Sequences:
     for the prompt, k for its k-th completion, -1 for padding; both None where every row holds one
     completion. lengths: [R] int64, >= 1. sources: [2, N] int64, the row and column from which each
     completion token is predicted; targets: [N] int64, these tokens, completion by completion.
+    spans: for each row the tokens of its prompt and of each completion.
     """
 
     ids: Tensor
@@ -34,11 +37,15 @@ class Sequences:
     lengths: Tensor
     sources: Tensor
     targets: Tensor
+    spans: tuple[Span, ...]
 
     def to(self, device: torch.device) -> Sequences:
         """The same rows on another device."""
-        values = (getattr(self, item.name) for item in fields(self))
-        return Sequences(*(value if value is None else value.to(device) for value in values))
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        moved = {
+            name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
 
     def attention(self) -> Tensor | None:
         """[B, 1, L, L] bool, true where a token attends to another; None is plain causal.
@@ -75,6 +82,7 @@ def pack(groups: Sequence[Group]) -> Sequences:
             [place for row, group in enumerate(groups) for place in _sources(row, *group)]
         ).T,
         targets=torch.tensor([token for ids in answers for token in ids]),
+        spans=tuple((len(prompt), tuple(map(len, several))) for prompt, several in groups),
     )
 
 

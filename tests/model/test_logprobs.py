@@ -14,6 +14,7 @@ from transformers import (
     MistralForCausalLM,
 )
 
+from plumbline.model import attention
 from plumbline.model.head import Divergence, Entropy
 from plumbline.model.logprobs import Policy, can_share, passes, sequence_logprobs
 from plumbline.model.sequences import apart, together
@@ -180,6 +181,67 @@ def test_those_who_cannot_get_rows_of_their_own(tiny_model):
     sliding = tiny_model("mistral")
     sliding.config.sliding_window = 8
     assert Policy.sharing(sliding, longest=64).arrange is apart
+
+
+# Long rows
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_blocks_give_what_the_mask_gives(tiny_model, architecture, monkeypatch):
+    """Log-probabilities and gradients of rows of unlike lengths, by one attention and the other."""
+    found = []
+    for long in (6, 10_000):
+        monkeypatch.setattr(attention, "LONG", long)
+        model = tiny_model(architecture)
+        policy = Policy.sharing(model, longest=64)
+        assert model.config._attn_implementation == attention.NAME
+        values = logprobs(policy)
+        values.sum().backward()
+        gradient = torch.cat([item.grad.flatten() for item in model.parameters()])
+        found.append((values.detach(), gradient))
+    for blocks, mask in zip(*found, strict=True):
+        torch.testing.assert_close(blocks, mask, rtol=0, atol=1e-10)
+
+
+def test_blocks_are_what_long_rows_get(tiny_model, monkeypatch):
+    asked, plain = [], attention.sdpa_attention_forward
+
+    def counted(module, query, *rest, **options):
+        asked.append(query.shape[2])
+        return plain(module, query, *rest, **options)
+
+    policy = Policy.sharing(tiny_model(), longest=64)
+    monkeypatch.setattr(attention, "sdpa_attention_forward", counted)
+    monkeypatch.setattr(attention, "LONG", 11)
+    policy(policy.pack(GROUPS[:1]))
+    assert asked == 2 * [4, 2, 5], "a prompt and its completions, in each of two layers"
+    asked.clear()
+    policy(policy.pack(GROUPS[1:]))
+    assert asked == 2 * [6], "whole rows of at most six tokens, masked"
+
+
+def test_who_cannot_take_blocks_keeps_the_mask(tiny_model, monkeypatch):
+    """A model that does not hand spans on gives other numbers, and is found out by them."""
+    model = tiny_model()
+    plain_forward = model.base_model.forward
+
+    def forward(input_ids, attention_mask=None, position_ids=None, use_cache=None, **options):
+        return plain_forward(input_ids, attention_mask, position_ids, use_cache=use_cache)
+
+    monkeypatch.setattr(model.base_model, "forward", forward)
+    assert Policy.sharing(model, longest=64).arrange is together
+    assert model.config._attn_implementation == "sdpa"
+    strict = tiny_model()
+    monkeypatch.setattr(attention, "passes_spans_on", lambda model: False)
+    Policy.sharing(strict, longest=64)
+    assert strict.config._attn_implementation == "sdpa"
+
+
+def test_the_attention_is_no_part_of_a_saved_model(tiny_model, tmp_path):
+    model = tiny_model()
+    Policy.sharing(model, longest=64)
+    model.save_pretrained(tmp_path)
+    assert attention.NAME not in (tmp_path / "config.json").read_text()
 
 
 # Many rows
