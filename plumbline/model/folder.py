@@ -61,13 +61,26 @@ def load_pretrained(
 
 
 def load(
-    folder: Path, attention: str = "sdpa", quantization: BitsAndBytesConfig | None = None
+    folder: Path, attention: str = "sdpa", quantize: str = "none"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model of a folder that `save` wrote, on this process's GPU where there is one, and its
-    tokenizer. attention: the implementation in transformers."""
-    options = {"attn_implementation": attention, "quantization_config": quantization}
+    tokenizer. attention: the implementation in transformers. quantize: see `schema.Adapter`."""
+    how = quantization(quantize)
+    options = {"attn_implementation": attention, "quantization_config": how}
     model = AutoModelForCausalLM.from_pretrained(folder, **options)
-    return model if quantization else model.to(device()), load_tokenizer(folder)
+    return model if how else model.to(device()), load_tokenizer(folder)
+
+
+def quantization(quantize: str) -> BitsAndBytesConfig | None:
+    """How weights are loaded: QLoRA's four-bit floats (arXiv:2305.14314), or None as they are."""
+    if quantize == "none":
+        return None
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
 
 
 def device() -> torch.device:

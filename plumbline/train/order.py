@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 #: Global batches that are sorted by length together; then the batches are shuffled again.
-WINDOW = 8
+WINDOW = 32
 
 
 def epoch_order(lengths: Sequence[int], batch: int, seed: int) -> list[int]:

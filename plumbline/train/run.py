@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from contextlib import nullcontext
@@ -24,14 +23,13 @@ from plumbline.artifacts import (
     write_rows,
 )
 from plumbline.config import Experiment
-from plumbline.contracts import Data
 from plumbline.data import views
-from plumbline.generate import answer
+from plumbline.generate import answer, prompts_of
 from plumbline.layout import Run, SettingFolder
 from plumbline.model.adapter import attach, merged
 from plumbline.model.folder import load_tokenizer, save
 from plumbline.model.logprobs import Policy
-from plumbline.plugins import SFT, MethodSpec, load_benchmark
+from plumbline.plugins import SFT, MethodSpec
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
@@ -146,8 +144,8 @@ class Bench:
         except Divergence as failure:
             self._log(run, failure.dynamics, probe)
             shutil.rmtree(run.model, ignore_errors=True)
-            place = {"step": failure.step, "examples": failure.examples}
-            return {"status": "diverged", "model": None, **place}
+            where = {"step": failure.step, "examples": failure.examples}
+            return {"status": "diverged", "model": None, **where}
         self._log(run, aligned.dynamics, probe)
         model = policy.model
         if adapted:
@@ -180,14 +178,3 @@ def _answer(
     policy: Policy, tokenizer: PreTrainedTokenizerBase, prompts: list[Row], seed: int
 ) -> list[Row]:
     return answer(policy, tokenizer, prompts, seed)
-
-
-def prompts_of(
-    experiment: Experiment, benchmark: str, setting: Setting, folders: SettingFolder, split: str
-) -> list[Row]:
-    """PROMPT rows of a benchmark on a split, `payload` encoded as JSON."""
-    spec = experiment.benchmark(benchmark)
-    data = Data(str(folders.data(split).parent), setting.data.source, setting.data.seed)
-    options = spec.options_for("prompts", experiment.options(benchmark))
-    rows = load_benchmark(spec).prompts(data, split, **options)
-    return [row | {"payload": json.dumps(row.get("payload"))} for row in rows]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from transformers import PreTrainedTokenizerBase
 
 from plumbline.layout import ModelFolder
-from plumbline.model.adapter import quantization
 from plumbline.model.folder import load
 from plumbline.model.logprobs import Policy
 from plumbline.schema import Execution, Setting
@@ -16,6 +15,6 @@ def start(
 ) -> tuple[Policy, PreTrainedTokenizerBase]:
     """The model of a stage as a policy, and its tokenizer."""
     recipe = setting.align
-    how = quantization(recipe.adapter) if recipe.adapter else None
-    model, tokenizer = load(folder.model, execution.attention, how)
+    quantize = recipe.adapter.quantize if recipe.adapter else "none"
+    model, tokenizer = load(folder.model, execution.attention, quantize)
     return Policy.sharing(model, recipe.max_tokens, recipe.precision), tokenizer

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from plumbline.model.adapter import attach, merged, quantization
+from plumbline.model.adapter import attach, merged
+from plumbline.model.folder import quantization
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import together
 from plumbline.schema import Adapter
@@ -59,7 +60,7 @@ def test_scale_and_targets_are_the_configs(tiny_model):
 
 def test_four_bits_as_in_qlora():
     """Source: arXiv:2305.14314, NF4 with double quantization and bf16 products."""
-    assert quantization(CHOICE) is None
-    found = quantization(Adapter(quantize="4bit"))
+    assert quantization("none") is None
+    found = quantization("4bit")
     assert found.load_in_4bit and found.bnb_4bit_quant_type == "nf4"
     assert found.bnb_4bit_use_double_quant and found.bnb_4bit_compute_dtype == torch.bfloat16
