@@ -15,7 +15,7 @@ TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 LOCAL_cpu_Linux := +cpu
 TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
 
-.PHONY: demo test check readme lock setup phenomenon
+.PHONY: demo test check bench readme lock setup phenomenon
 
 demo: setup
 	@$(SNAKEMAKE) --quiet rules
@@ -33,6 +33,10 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(SNAKEMAKE) --lint
+
+# Our engine against TRL's trainers, into docs/performance.md: 40 minutes, alone on the machine.
+bench: setup
+	$(BIN)/python -m bench
 
 # Put a finished demo's table and figure into README.md: make readme TIME="6 min 40 s on 2 cores"
 readme:

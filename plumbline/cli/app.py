@@ -67,7 +67,13 @@ def _leave_note(error: PlumblineError) -> None:
 
 
 def _torch(threads: int) -> None:
-    """Fix torch's thread count: a setting of the experiment, never of the scheduler."""
+    """Fix torch's thread count: a setting of the experiment, never of the scheduler.
+
+    A process that was not launched with others sees one GPU: the Trainer would copy its model to
+    all that it sees.
+    """
+    if "WORLD_SIZE" not in os.environ:
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     import torch
 
     torch.set_num_threads(threads)

@@ -70,8 +70,7 @@ class Policy(torch.nn.Module):
         then what `also` asks of its row of logits. T is the longest completion. float64 models
         give float64.
         """
-        with self._autocast():
-            hidden = completion_hidden(self.model, sequences)
+        hidden = self._hidden(sequences)
         readings = [Logprob(sequences.targets), *(make(sequences) for make in also)]
         head = head_of(self.model)
         return torch.stack(
@@ -81,15 +80,18 @@ class Policy(torch.nn.Module):
     @torch.no_grad()
     def divergence(self, sequences: Sequences) -> Divergence:
         """KL(this || another policy) at each completion token, for the other one to read."""
-        with self._autocast():
-            return Divergence(head_of(self.model), completion_hidden(self.model, sequences))
+        return Divergence(head_of(self.model), self._hidden(sequences))
 
     def generate(self, *args: Any, **options: Any) -> Any:
         """The model's own."""
         return self.model.generate(*args, **options)
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
+    def _hidden(self, sequences: Sequences) -> Tensor:
+        """[N, H], in the precision in which the head shall make its products."""
+        if self.dtype is None:
+            return completion_hidden(self.model, sequences)
+        with torch.autocast(self.device.type, self.dtype):
+            return completion_hidden(self.model, sequences).to(self.dtype)
 
 
 def of_model(weights: dict[str, Tensor] | None) -> dict[str, Tensor] | None:

@@ -44,8 +44,8 @@ class NotFinite(Exception):
 
 
 class MicroBatchTrainer(Trainer):
-    """Trains on the micro-batches of a geometry, in the order given. Losses are sums over the
-    global batch's examples that the compute_loss of a subclass has divided as it wants."""
+    """Trains on this process's micro-batches of a geometry, in the order given. A subclass's
+    compute_loss gives each micro-batch's part of the global batch's loss, already divided."""
 
     loss_is_scaled_for_ga = True
 
@@ -75,7 +75,7 @@ class MicroBatchTrainer(Trainer):
         return self.lr_scheduler
 
     def get_train_dataloader(self) -> DataLoader:
-        """This process's micro-batches. They are not shuffled, split or repeated by anyone else."""
+        """The micro-batches as they are: nobody shuffles, splits or repeats them."""
         return DataLoader(self.train_dataset, batch_size=1, collate_fn=_only)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:

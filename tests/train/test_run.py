@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+import torch
 
 from plumbline import config
 from plumbline.artifacts import folder_digest, lock, read_json, read_rows, write_json
@@ -176,3 +177,56 @@ def test_cut_tokens_are_counted(raw, started, folders):
         for side in ("chosen", "rejected"):
             expected += len(completion_ids(tokenizer, row["completions"][row[side]])) - 1
     assert read_json(run.record)["tokens_cut"] == expected
+
+
+# How a model is trained
+
+
+@pytest.fixture
+def recipe(raw, folders, started):
+    """The experiment with changes to its alignment or execution, on the same data and SFT model."""
+
+    def make(align: dict, execution: dict) -> dict[str, torch.Tensor]:
+        small = raw["settings"]["small"]
+        changed = small | {"align": small["align"] | align}
+        experiment = config.parse(raw | {"settings": {"small": changed}, "execution": execution})
+        made = experiment.setting_folders()["small"]
+        made.folder.mkdir(exist_ok=True)
+        for part in ("data", "sft"):
+            if not (made.folder / part).exists():
+                (made.folder / part).symlink_to((folders.folder / part).resolve())
+        reference(experiment.settings["small"], made, "pairs", Execution())
+        run = made.run("dpo", "beta=0.1", 0)
+        run.record.unlink(missing_ok=True)
+        assert train(experiment, run) == "ok"
+        return load(run.model)[0].state_dict()
+
+    return make
+
+
+def distance(one: dict, other: dict) -> float:
+    return sum((one[name] - item).norm() ** 2 for name, item in other.items()) ** 0.5
+
+
+def test_an_adapter_is_trained_and_merged(recipe, started):
+    """The reference file is the SFT model's own: no second model takes part."""
+    found = recipe({"adapter": {"rank": 2, "dropout": 0.1}}, {})
+    start = load(started.sft.model)[0].state_dict()
+    changed = {name for name, item in start.items() if not torch.equal(item, found[name])}
+    assert found.keys() == start.keys()
+    assert changed and all("dense" in name or "query_key" in name for name in changed)
+
+
+@pytest.mark.parametrize("execution", [{"gradient_checkpointing": True}, {"micro_batch": 2}])
+def test_how_it_is_run_hardly_changes_a_model(recipe, started, execution):
+    plain, found = recipe({}, {}), recipe({}, execution)
+    moved = distance(load(started.sft.model)[0].state_dict(), plain)
+    assert distance(found, plain) < 1e-3 * moved
+
+
+def test_bf16_trains_float32_weights(recipe, started):
+    """Near the float32 run, and not on it."""
+    plain, found = recipe({}, {}), recipe({"precision": "bf16"}, {})
+    moved = distance(load(started.sft.model)[0].state_dict(), plain)
+    assert all(item.dtype == torch.float32 for item in found.values())
+    assert 1e-4 * moved < distance(found, plain) < moved
