@@ -11,7 +11,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import chdir
 from pathlib import Path
 from random import Random
@@ -37,8 +37,15 @@ FEW_PROBES = {"probe_every": 1000, "probe_rows": 1, "probe_benchmark": None}
 Row = dict[str, Any]
 
 
-def measure(betas: int = len(BETAS), seeds: int = len(SEEDS)) -> list[Row]:
-    """CPU and wall seconds of each part on each side, at the first so many betas and seeds."""
+#: What decides the speed of TRL's trainers and is left to them where asked for.
+SPEED = ["bf16", "gradient_checkpointing", "precompute_ref_log_probs"]
+
+
+def measure(betas: int, seeds: int, left_to_trl: Sequence[str] = ()) -> list[Row]:
+    """CPU and wall seconds of each part on each side, at the first so many betas and seeds.
+
+    left_to_trl: settings of TRL's trainers that stay at their defaults.
+    """
     with TemporaryDirectory() as name, chdir(name):
         folder = Path(name)
         experiment = _experiment(BETAS[:betas], SEEDS[:seeds])
@@ -49,7 +56,8 @@ def measure(betas: int = len(BETAS), seeds: int = len(SEEDS)) -> list[Row]:
         for stage in ("data", "pretrain", "sft"):
             _plumbline(stage, path, folders.name)
         _hand_over(folder, folders, setting.data.seed)
-        with worker("bench.trl_loop", name) as loop:
+        given = {"folder": name, "left to TRL": list(left_to_trl)}
+        with worker("bench.trl_loop", given) as loop:
             return list(_turns(experiment, path, folders, loop))
 
 

@@ -11,6 +11,7 @@ import json
 import sys
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import load_dataset
@@ -31,15 +32,16 @@ METHODS = {
 
 def main() -> None:
     """Train every run of each method that is asked for."""
-    folder, answers = Path(json.loads(sys.argv[1])), own_stdout()
+    given, answers = json.loads(sys.argv[1]), own_stdout()
+    options = {key: OPTIONS[key] for key in OPTIONS if key not in given["left to TRL"]}
     torch.set_num_threads(1)
     gate = Gate(sys.stdin, answers)
     while order := json.loads(gate.wait()):
         for beta, seed in product(order["betas"], order["seeds"]):
-            train(folder, order["method"], beta, seed)
+            train(Path(given["folder"]), options, order["method"], beta, seed)
 
 
-def train(folder: Path, method: str, beta: float, seed: int) -> None:
+def train(folder: Path, common: dict[str, Any], method: str, beta: float, seed: int) -> None:
     """One run: the SFT model, one epoch, the model saved."""
     trainer_class, config_class = CLASSES[METHODS[method][0]]
     _, loss, kind, batch = METHODS[method]
@@ -54,7 +56,7 @@ def train(folder: Path, method: str, beta: float, seed: int) -> None:
     data = str(folder / f"{kind}.jsonl")
     trainer = trainer_class(
         model=str(folder / "sft"),
-        args=config_class(str(output), **OPTIONS, **options),
+        args=config_class(str(output), **common, **options),
         train_dataset=load_dataset(
             "json", data_files=data, split="train", cache_dir=str(folder / "cache")
         ),
