@@ -26,7 +26,9 @@ def launcher():
     """What starts the processes that train one model together; nothing where one is enough."""
     if EXECUTION.processes == 1:
         return ""
-    file = Path(workflow.basedir) / "config" / "accelerate" / f"{EXECUTION.launcher}.yaml"
+    file = (
+        Path(workflow.basedir) / "config" / "accelerate" / f"{EXECUTION.launcher}.yaml"
+    )
     return (
         f"accelerate launch --config_file {file} --num_processes {EXECUTION.processes}"
         " --main_process_port 0 --no_python"
