@@ -13,6 +13,8 @@ from plumbline.judge.endpoint import serve
 def run(name: str) -> None:
     """Serve the judge `name` until Ctrl-C; ConfigError where there is none of that name."""
     chosen = answerer(name)
+    # A shell starts what it puts into the background deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt), serve(chosen) as judge:
         print(greeting(judge, chosen.note), flush=True)
         signal.pause()

@@ -24,7 +24,10 @@ def served():
     """The process, and its first three lines."""
     command = [sys.executable, "-c", MAIN, "judge", "serve", "--name", "surface-judge"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as process:
+    deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a shell
+    process = subprocess.Popen(command, **pipes)
+    signal.signal(signal.SIGINT, deaf)
+    with process:
         yield process, [process.stdout.readline().rstrip("\n") for _ in range(3)]
         process.kill()
 
