@@ -25,9 +25,20 @@ def test_a_correct_core_is_right_and_a_mistaken_one_wrong(task, seed):
 
 @given(first_tasks(), st.integers(0, 1000))
 def test_a_perfect_writer_is_helpful_and_obeys(task, seed):
-    verdict = assess(task, write(task, Writer(1.0, 0.8), random.Random(seed)))
-    assert verdict.help == 1.0
+    """But for a flaw of the frozen world: see below."""
+    text = write(task, Writer(1.0, 0.8), random.Random(seed))
+    verdict = assess(task, text)
+    flawed = task.kind == "opposite" and "i am happy to help you" in text
+    assert verdict.help == 1.0 or flawed
     assert verdict.constraint in (True, None)
+
+
+def test_a_polite_filler_spoils_an_opposite():
+    """ "happy" is an opposite itself: the judge takes a right answer that ends in it for wrong.
+    Found after the freeze, and left: docs/toyland.md."""
+    hot = Task("opposite", ("hot",))
+    assert assess(hot, "cold .").help == 1.0
+    assert assess(hot, "cold . i am happy to help you .").help == 0.0
 
 
 @given(first_tasks(), st.integers(0, 1000))
