@@ -34,7 +34,7 @@ check: setup
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(SNAKEMAKE) --lint
 
-# Our engine against TRL's trainers, into docs/performance.md: 40 minutes, alone on the machine.
+# Our engine against TRL's trainers, into docs/performance.md; wants the machine for itself.
 bench: setup
 	$(BIN)/python -m bench
 

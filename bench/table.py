@@ -48,8 +48,7 @@ def ratios(found: Mapping[str, Any]) -> dict[str, float]:
     }
     for (side, work, method), peak in peaks.items():
         if side == "ours":
-            other = next(value for key, value in peaks.items() if key[:2] == ("theirs", work))
-            pairs[f"{work} {method} peak"] = peak / peaks.get(("theirs", work, method), other)
+            pairs[f"{work} {method} peak"] = peak / peaks["theirs", work, method]
     dpo = {row["work"]: row for row in found.get("pro", []) if row["method"] == "dpo"}
     for row in found.get("pro", []):
         pairs[f"{row['work']} {row['method']} pro"] = paired(row["cpu"], dpo[row["work"]]["cpu"])

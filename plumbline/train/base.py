@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -23,7 +22,7 @@ from plumbline.model.tokenizer import byte_bpe, completion_ids, prompt_ids, word
 from plumbline.schema import Execution, ScratchModel, Setting, Sft
 from plumbline.splits import Message
 from plumbline.toyland.world import VOCABULARY
-from plumbline.train.geometry import first
+from plumbline.train.geometry import first, hold
 from plumbline.train.language import Fitted, Text, fit
 from plumbline.train.trainer import Place
 
@@ -49,7 +48,7 @@ def pretrain(setting: Setting, folders: SettingFolder, execution: Execution) -> 
 
 def sft(setting: Setting, folders: SettingFolder, execution: Execution) -> None:
     """Write `sft/`: the base model fine-tuned on demonstrations or on chosen completions."""
-    with lock(folders.sft.folder) if first() else nullcontext():
+    with hold(folders.sft.folder):
         model, tokenizer = load(folders.pretrain.model, execution.attention)
         fitted = Fitted([], None)
         if setting.sft:

@@ -49,11 +49,6 @@ class Example:
         """Tokens of the prompt and all its completions."""
         return row_length(self.group)
 
-    @property
-    def longest(self) -> int:
-        """Tokens of the prompt with its longest completion."""
-        return len(self.prompt) + max(map(len, self.completions))
-
 
 #: How each feedback's view row names its completions.
 COMPLETIONS: dict[str, Callable[[dict[str, Any]], list[str]]] = {

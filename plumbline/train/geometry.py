@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
@@ -16,6 +18,7 @@ import torch
 from accelerate.utils import gather_object
 from torch import Tensor
 
+from plumbline.artifacts import lock
 from plumbline.errors import ConfigError
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import Group
@@ -63,6 +66,11 @@ def processes() -> tuple[int, int]:
 def first() -> bool:
     """Whether this is the process that writes."""
     return processes()[1] == 0
+
+
+def hold(folder: Path) -> AbstractContextManager[None]:
+    """Lock a folder for all processes of a launch: the first one holds it."""
+    return lock(folder) if first() else nullcontext()
 
 
 def solve(batch: int, micro: int | None) -> Geometry:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -16,7 +15,6 @@ from plumbline import ENGINE
 from plumbline.artifacts import (
     derive_seed,
     folder_digest,
-    lock,
     read_json,
     read_rows,
     write_json,
@@ -28,14 +26,13 @@ from plumbline.generate import answer, prompts_of
 from plumbline.layout import Run, SettingFolder
 from plumbline.model.adapter import attach, merged
 from plumbline.model.folder import load_tokenizer, save
-from plumbline.model.logprobs import Policy
 from plumbline.plugins import SFT, MethodSpec
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise
-from plumbline.train.geometry import choose, first
+from plumbline.train.geometry import choose, first, hold
 from plumbline.train.objective import Objective
 from plumbline.train.probe import Probe
 from plumbline.train.reference import fingerprint, referenced_examples
@@ -100,7 +97,7 @@ class Bench:
         parts = self.parts()
         if run.record.is_file() and read_json(run.record)["parts"] == parts:
             return "current"
-        with lock(run.folder) if first() else nullcontext():
+        with hold(run.folder):
             if first():
                 run.record.unlink(missing_ok=True)
             started = time.perf_counter()
@@ -171,10 +168,4 @@ class Bench:
         if not self.prompts:
             return Probe(self.held_out)
         options = {"prompts": self.prompts, "seed": derive_seed("probe", seed)}
-        return Probe(self.held_out, partial(_answer, tokenizer=self.tokenizer, **options))
-
-
-def _answer(
-    policy: Policy, tokenizer: PreTrainedTokenizerBase, prompts: list[Row], seed: int
-) -> list[Row]:
-    return answer(policy, tokenizer, prompts, seed)
+        return Probe(self.held_out, partial(answer, tokenizer=self.tokenizer, **options))
