@@ -32,9 +32,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=15, help="of each step comparison")
     parser.add_argument("--suite-betas", type=int, default=len(suite.BETAS))
     parser.add_argument("--suite-seeds", type=int, default=len(suite.SEEDS))
-    parser.add_argument(
-        "--trl-defaults", action="store_true", help="the suite with TRL's own speed settings"
-    )
     parser.add_argument("--raw", type=Path, help="also keep every number in this JSON file")
     parser.add_argument("--show", type=Path, nargs="+", help="measure nothing, show such files")
     asked = parser.parse_args()
@@ -61,8 +58,7 @@ def measure(part: str, asked: argparse.Namespace) -> Any:
         return [steps.times(group, asked.repeats) for group in steps.GROUPS]
     if part == "pro":
         return steps.times(steps.PRO, asked.repeats)
-    left_to_trl = suite.SPEED if asked.trl_defaults else []
-    return suite.measure(asked.suite_betas, asked.suite_seeds, left_to_trl)
+    return suite.measure(asked.suite_betas, asked.suite_seeds)
 
 
 def machine() -> dict[str, str]:

@@ -1,7 +1,9 @@
-"""The whole suite on Toyland: our command line, as the workflow calls it, against TRL's loop.
+"""The whole suite on Toyland: our command line, as the workflow calls it, against two TRL loops.
 
-Data, pretraining and fine-tuning are made once before and are not counted. SFT needs no run, so
-five methods are left, at each beta and seed; both sides take turns, method by method.
+`documented` is the loop as TRL's documentation shows it, `tuned` the same loop in the fastest
+settings that are exact on a CPU. Data, pretraining and fine-tuning are made once before and are not
+counted. SFT needs no run, so five methods are left, at each beta and seed; all three sides take
+turns, method by method.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import chdir
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, chdir
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -37,15 +39,14 @@ FEW_PROBES = {"probe_every": 1000, "probe_rows": 1, "probe_benchmark": None}
 Row = dict[str, Any]
 
 
-#: What decides the speed of TRL's trainers and is left to them where asked for.
+#: The settings that decide TRL's speed and that its documentation leaves at their defaults.
 SPEED = ["bf16", "gradient_checkpointing", "precompute_ref_log_probs"]
+#: Each TRL loop, and the settings of its trainers that it leaves at their defaults.
+LOOPS = {"documented": SPEED, "tuned": []}
 
 
-def measure(betas: int, seeds: int, left_to_trl: Sequence[str] = ()) -> list[Row]:
-    """CPU and wall seconds of each part on each side, at the first so many betas and seeds.
-
-    left_to_trl: settings of TRL's trainers that stay at their defaults.
-    """
+def measure(betas: int, seeds: int) -> list[Row]:
+    """CPU and wall seconds of each part on each side, at the first so many betas and seeds."""
     with TemporaryDirectory() as name, chdir(name):
         folder = Path(name)
         experiment = _experiment(BETAS[:betas], SEEDS[:seeds])
@@ -56,9 +57,14 @@ def measure(betas: int, seeds: int, left_to_trl: Sequence[str] = ()) -> list[Row
         for stage in ("data", "pretrain", "sft"):
             _plumbline(stage, path, folders.name)
         _hand_over(folder, folders, setting.data.seed)
-        given = {"folder": name, "left to TRL": list(left_to_trl)}
-        with worker("bench.trl_loop", given) as loop:
-            return list(_turns(experiment, path, folders, loop))
+        with ExitStack() as stack:
+            loops = {
+                side: stack.enter_context(
+                    worker("bench.trl_loop", {"folder": name, "side": side, "left to TRL": left})
+                )
+                for side, left in LOOPS.items()
+            }
+            return list(_turns(experiment, path, folders, loops))
 
 
 def _experiment(betas: tuple[float, ...], seeds: tuple[int, ...]) -> Experiment:
@@ -85,10 +91,11 @@ def _hand_over(folder: Path, folders: SettingFolder, seed: int) -> None:
 
 
 def _turns(
-    experiment: Experiment, path: Path, folders: SettingFolder, loop: Worker
+    experiment: Experiment, path: Path, folders: SettingFolder, loops: dict[str, Worker]
 ) -> Iterator[Row]:
     """Each part when it is done: TRL's imports, our references, then method after method."""
-    yield _said("imports", "theirs", loop.answer())
+    for side, loop in loops.items():
+        yield _said("imports", side, loop.answer())
     for feedback in ("pairs", "singles"):
         seconds = _plumbline("reference", path, folders.name, feedback)
         yield _said(f"reference, {feedback}", "ours", seconds)
@@ -98,7 +105,8 @@ def _turns(
             yield _said(f"{method}, job {number}", "ours", _plumbline("align", path, *records))
         betas = [point["beta"] for point in experiment.points(method)]
         order = {"method": method, "betas": betas, "seeds": experiment.seeds}
-        yield _said(method, "theirs", loop.ask(json.dumps(order)))
+        for side, loop in loops.items():
+            yield _said(method, side, loop.ask(json.dumps(order)))
 
 
 def _jobs(experiment: Experiment, folders: SettingFolder, method: str) -> Iterable[list[Run]]:

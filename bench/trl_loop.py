@@ -1,4 +1,4 @@
-"""The suite as a loop over TRL's trainers, the way its documentation shows, in one process.
+"""The suite as a loop over TRL's trainers in one process.
 
 It goes on to the next method for each line of stdin, {"method", "betas", "seeds"}. Datasets come
 from files, so that their tokens and reference log-probabilities are cached and made once.
@@ -38,14 +38,20 @@ def main() -> None:
     gate = Gate(sys.stdin, answers)
     while order := json.loads(gate.wait()):
         for beta, seed in product(order["betas"], order["seeds"]):
-            train(Path(given["folder"]), options, order["method"], beta, seed)
+            folder = Path(given["folder"])
+            train(folder, folder / given["side"], options, order["method"], beta, seed)
 
 
-def train(folder: Path, common: dict[str, Any], method: str, beta: float, seed: int) -> None:
-    """One run: the SFT model, one epoch, the model saved."""
+def train(
+    folder: Path, own: Path, common: dict[str, Any], method: str, beta: float, seed: int
+) -> None:
+    """One run: the SFT model, one epoch, the model saved.
+
+    folder: what all loops read. own: what this loop writes.
+    """
     trainer_class, config_class = CLASSES[METHODS[method][0]]
     _, loss, kind, batch = METHODS[method]
-    output = folder / "trl" / f"{method}-{beta}-{seed}"
+    output = own / f"{method}-{beta}-{seed}"
     options = {
         "beta": beta,
         "loss_type": loss,
@@ -58,7 +64,7 @@ def train(folder: Path, common: dict[str, Any], method: str, beta: float, seed: 
         model=str(folder / "sft"),
         args=config_class(str(output), **common, **options),
         train_dataset=load_dataset(
-            "json", data_files=data, split="train", cache_dir=str(folder / "cache")
+            "json", data_files=data, split="train", cache_dir=str(own / "cache")
         ),
     )
     trainer.train()
