@@ -8,7 +8,7 @@ their annotations are the admissible ranges.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 
@@ -154,7 +154,7 @@ class Judge:
     """An OpenAI-compatible endpoint: url (ends in /v1), token (bearer), name and version."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
     name: str
     version: str
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from plumbline.config import Experiment
-from plumbline.contracts import Data
 from plumbline.errors import ConfigError
-from plumbline.layout import SettingFolder
 from plumbline.model.sampling import generate
 from plumbline.model.tokenizer import prompt_ids
-from plumbline.plugins import load_benchmark
-from plumbline.schema import Setting
 
 #: Prompt rows answered in one batch.
 BATCH = 256
@@ -92,14 +86,3 @@ def _converse(
                 {"role": "user", "content": ask} for ask in row["follow_ups"][turn : turn + 1]
             ]
     return answered
-
-
-def prompts_of(
-    experiment: Experiment, benchmark: str, setting: Setting, folders: SettingFolder, split: str
-) -> list[dict[str, Any]]:
-    """PROMPT rows of a benchmark on a split, `payload` encoded as JSON."""
-    spec = experiment.benchmark(benchmark)
-    data = Data(str(folders.data(split).parent), setting.data.source, setting.data.seed)
-    options = spec.options_for("prompts", experiment.options(benchmark))
-    rows = load_benchmark(spec).prompts(data, split, **options)
-    return [row | {"payload": json.dumps(row.get("payload"))} for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +215,11 @@ class ExperimentFolder:
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
+
+
+def ledger() -> Path:
+    """Every judgment. On a disk of this machine: SQLite's locks do not hold on network disks."""
+    return Path(os.environ.get("PLUMBLINE_LEDGER", RESULTS / "ledger" / "ledger.sqlite"))
 
 
 def log(stage: str, *names: str) -> Path:

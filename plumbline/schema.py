@@ -13,7 +13,9 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    ValidationInfo,
     create_model,
+    field_validator,
     model_validator,
 )
 
@@ -200,10 +202,75 @@ class Select(Strict):
     title: str
 
 
-class JudgeChoice(Strict):
-    """Who judges. `toyland-gold` reads Toyland exactly; `surface-judge` is plumbing."""
+class Prices(Strict):
+    """US dollars for a million tokens."""
 
-    name: Literal["toyland-gold", "surface-judge"]
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+
+
+class Upstream(Strict):
+    """An OpenAI-compatible server that judges.
+
+    source: `ledger` answers from the ledger alone and asks nobody. key_env: the environment
+    variable that holds the key. rate_per_minute: of one job's calls. attempts: calls for one
+    judgment, with waits of random length, at first up to backoff_seconds, then doubled. budget: US
+    dollars that this judge may cost in this ledger; it needs prices.
+    """
+
+    model: str
+    base_url: str | None = None
+    source: Literal["server", "ledger"] = "server"
+    key_env: str | None = None
+    rate_per_minute: Rate | None = None
+    timeout_seconds: Rate = 120.0
+    attempts: Count = 6
+    backoff_seconds: Rate = 1.0
+    prices: Prices | None = None
+    budget: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Upstream:
+        if self.source == "server" and not self.base_url:
+            raise ValueError("base_url: needed to ask a server, e.g. http://127.0.0.1:8000/v1")
+        if self.budget is not None and self.prices is None:
+            raise ValueError("budget: needs prices, e.g. {prompt: 10, completion: 30}")
+        return self
+
+
+#: Judges of this machine, which need no upstream, and their versions.
+LOCAL_JUDGES = {"toyland-gold": "1", "surface-judge": "1"}
+
+
+class JudgeChoice(Strict):
+    """Who judges. `toyland-gold` reads Toyland exactly; `surface-judge` is plumbing; any other name
+    is that of an upstream's judge.
+
+    version: of an upstream's judge; its model where not given. audit: a file that `plumbline judge
+    audit` wrote of this judge; its figures stand below the tables.
+    """
+
+    upstream: Upstream | None = None
+    name: str
+    version: str = ""
+    audit: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """(name, version): who judged, in every row and in the ledger."""
+        own = self.upstream.model if self.upstream else LOCAL_JUDGES[self.name]
+        return self.name, self.version or own
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        here = " and ".join(f"{item!r}" for item in LOCAL_JUDGES)
+        given = info.data.get("upstream")
+        if given is None and name not in LOCAL_JUDGES:
+            raise ValueError(f"{here} judge here, others need judge.upstream; got {name!r}")
+        if given is not None and name in LOCAL_JUDGES:
+            raise ValueError(f"{name!r} judges here and has no upstream; name the upstream's judge")
+        return name
 
 
 class Column(Strict):

@@ -22,7 +22,9 @@ app = typer.Typer(
     "stage, in the order below; `snakemake --cores 2` runs them all.",
 )
 BY_HAND = "Beside the workflow"
-judge = typer.Typer(no_args_is_help=True, help="Serve a judge to evaluators started by hand.")
+judge = typer.Typer(
+    no_args_is_help=True, help="The judge: serve it, price it, measure it, and its ledger."
+)
 app.add_typer(judge, name="judge", rich_help_panel=BY_HAND)
 
 ExperimentFile = Annotated[Path, typer.Argument(help="experiment file, YAML or JSON")]
@@ -209,9 +211,68 @@ def methods(
 
 @judge.command()
 def serve(
-    name: Annotated[str, typer.Option(help="toyland-gold, or surface-judge for any text")],
+    name: Annotated[
+        str | None, typer.Option(help="toyland-gold, or surface-judge for any text")
+    ] = None,
+    experiment: Annotated[Path | None, typer.Option(help="or the judge of this file")] = None,
 ) -> None:
     """Answer judges' prompts on this machine until Ctrl-C; prints the address and the key."""
     from plumbline.cli import judge as stage
 
-    stage.run(name)
+    stage.serve(stage.chosen(experiment, name))
+
+
+@judge.command()
+def cost(experiment: ExperimentFile) -> None:
+    """Estimate calls, tokens and money before anything is spent; list what was spent."""
+    from plumbline.cli import judge as stage
+
+    stage.cost(experiment)
+
+
+@judge.command()
+def fill(experiment: ExperimentFile) -> None:
+    """Ask again for judgments that failed."""
+    from plumbline.cli import judge as stage
+
+    stage.fill(experiment)
+
+
+@judge.command()
+def audit(
+    experiment: ExperimentFile,
+    recorded: Annotated[Path, typer.Argument(help="YAML: benchmark → files of recorded verdicts")],
+    out: Annotated[Path, typer.Option(help="where to keep the figures")] = Path("audit.json"),
+    limit: Annotated[int, typer.Option(help="cases of each benchmark")] = 100,
+    draws: Annotated[int, typer.Option(help="answers asked for each request")] = 2,
+) -> None:
+    """Measure the judge: position bias, agreement with itself and with recorded judgments."""
+    from plumbline.cli import judge as stage
+
+    stage.audit(experiment, recorded, limit, draws, out)
+
+
+@judge.command()
+def export(path: Annotated[Path, typer.Argument(help="the file to write, JSON lines")]) -> None:
+    """Write the ledger's judgments to a file."""
+    from plumbline.cli import judge as stage
+
+    stage.export(path)
+
+
+@judge.command("import")
+def take_in(
+    paths: Annotated[list[Path], typer.Argument(help="exports, or other ledgers (.sqlite)")],
+) -> None:
+    """Add judgments of exports or other ledgers to the ledger."""
+    from plumbline.cli import judge as stage
+
+    stage.take_in(paths)
+
+
+@judge.command()
+def show(key: Annotated[str, typer.Argument(help="a judgment's key, or how it begins")]) -> None:
+    """Print one judgment of the ledger."""
+    from plumbline.cli import judge as stage
+
+    stage.show(key)

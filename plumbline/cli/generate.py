@@ -5,10 +5,11 @@ from pathlib import Path
 from plumbline import ENGINE, config
 from plumbline.artifacts import derive_seed, is_current, write_json, write_rows
 from plumbline.config import Experiment
-from plumbline.generate import answer, prompts_of
+from plumbline.generate import answer
 from plumbline.layout import SettingFolder
 from plumbline.model.canary import canary
 from plumbline.model.folder import load
+from plumbline.prompts import prompts_of
 from plumbline.rows import RESPONSE
 from plumbline.targets import Target, targets
 

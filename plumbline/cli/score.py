@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from plumbline import config, keep
+from plumbline import config, keep, layout
 from plumbline.config import Experiment
 from plumbline.contracts import Judge
 from plumbline.score import score, score_probes
-from plumbline.targets import targets
+from plumbline.targets import Target, targets
 
 
 def run(experiment: Path, split: str, paths: list[Path], threads: int) -> None:
@@ -20,7 +20,8 @@ def run(experiment: Path, split: str, paths: list[Path], threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
-    with judge_for(chosen, names) as judge:
+    probed = probed_by(chosen, models) if split == "validation" else []
+    with judge_for(chosen, names + probed) as judge:
         for name in names:
             for target in models:
                 status = score(chosen, name, split, target, judge)
@@ -31,7 +32,13 @@ def run(experiment: Path, split: str, paths: list[Path], threads: int) -> None:
         keep.remove_models(keep.tested(chosen, models))
 
 
-def score_all_probes(chosen: Experiment, models: list, judge: Judge | None) -> None:
+def probed_by(chosen: Experiment, models: list[Target]) -> list[str]:
+    """The benchmarks whose prompts these models answered while they were trained."""
+    recipes = [chosen.setting_at(target.setting).align for target in models]
+    return [recipe.probe_benchmark for recipe in recipes if recipe.probe_benchmark]
+
+
+def score_all_probes(chosen: Experiment, models: list[Target], judge: Judge | None) -> None:
     """Score the answers given while training, where the recipe asked for them."""
     for target in models:
         name = chosen.setting_at(target.setting).align.probe_benchmark
@@ -45,8 +52,7 @@ def judge_for(experiment: Experiment, benchmarks: list[str]) -> Iterator[Judge |
     if not any(experiment.benchmark(name).card.judged for name in benchmarks):
         yield None
         return
-    from plumbline.judge import answerer
-    from plumbline.judge.endpoint import serve
+    from plumbline.judge.gateway import judge
 
-    with serve(answerer(experiment.judge.name)) as judge:
-        yield judge
+    with judge(experiment.judge, layout.ledger()) as served:
+        yield served

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from plumbline.errors import DataError, JudgeError
 from plumbline.judge.reading import Choice, Comparison, Grading, read
 from plumbline.judge.wire import Answer, Message
+from plumbline.schema import LOCAL_JUDGES
 from plumbline.toyland import gold
 
 
@@ -14,7 +15,7 @@ class GoldJudge:
     """Answers from the prompt's text by `plumbline.toyland.gold`."""
 
     name = "toyland-gold"
-    version = "1"
+    version = LOCAL_JUDGES[name]
     note = ""
 
     def answer(self, messages: Sequence[Message]) -> Answer:
@@ -23,7 +24,7 @@ class GoldJudge:
         try:
             return ANSWERS[type(asked)](asked)
         except DataError as error:
-            raise JudgeError(f"{self.name} judges Toyland's prompts only: {error}") from error
+            raise JudgeError(f"{self.name} judges Toyland's prompts only") from error
 
 
 def _compare(asked: Comparison) -> Answer:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from plumbline.judge.reading import Choice, Comparison, Grading, read
 from plumbline.judge.wire import Answer, Message
+from plumbline.schema import LOCAL_JUDGES
 
 STAMP = "plumbing, not a measurement"
 STEEPNESS = 8.0
@@ -27,7 +28,7 @@ class SurfaceJudge:
     """Answers from the prompt's text by `surface_score`."""
 
     name = "surface-judge"
-    version = "1"
+    version = LOCAL_JUDGES[name]
     note = STAMP
 
     def answer(self, messages: Sequence[Message]) -> Answer:

@@ -6,17 +6,65 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from plumbline.artifacts import digest
+from plumbline.errors import JudgeError
 
 Message = Mapping[str, str]
 Request = Mapping[str, Any]
+Body = dict[str, Any]
+#: What a client may send and no judge needs to know.
+UNSENT = ("draw", "stream", "user")
+
+
+class NoJudgment(JudgeError):
+    """One question stays without an answer; the others are not touched.
+
+    status: the HTTP status that tells the client. 400: the judge cannot read this prompt, and
+    never will. 402: the budget is spent. 424: not in the ledger. 502: the upstream failed.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question to a judge. request: chat-completions arguments, `model` included.
+
+    draw: 0, 1, ... for further answers to the very same request.
+    """
+
+    judge: str
+    version: str
+    request: Request
+    draw: int = 0
+
+    @classmethod
+    def of(cls, judge: str, version: str, model: str, body: Request) -> Asked:
+        """The question in the body of a client's request."""
+        kept = {key: value for key, value in body.items() if key not in UNSENT}
+        return cls(judge, version, kept | {"model": model}, body.get("draw", 0))
+
+    @cached_property
+    def key(self) -> str:
+        """The content address of the judgment: who was asked what, for the how-manieth time."""
+        return digest(
+            {
+                "judge": self.judge,
+                "version": self.version,
+                "request": self.request,
+                "draw": self.draw,
+            }
+        )
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a judge says.
+    """What a judge on this machine says.
 
     text: its message. probabilities: of the first token's candidates, for evaluators that read
     log-probabilities; empty where the judge has none.
@@ -27,7 +75,7 @@ class Answer:
 
 
 class Answerer(Protocol):
-    """Something that answers a judge's prompts.
+    """A judge on this machine.
 
     note: what a reader of its numbers has to know, or "".
     """
@@ -40,14 +88,9 @@ class Answerer(Protocol):
         """Answer a conversation; JudgeError where it is not a prompt this judge can read."""
 
 
-def judgment_key(judge: str, version: str, request: Request) -> str:
-    """The content address of a judgment: who was asked what. 64 hex digits."""
-    return digest({"judge": judge, "version": version, "request": request})
-
-
-def completion(judge: Answerer, request: Request, answer: Answer) -> dict[str, Any]:
-    """The body of an answer to `request`. Its id is the judgment's key, its created time is 0, so
-    that equal requests have equal bodies."""
+def completion(judge: Answerer, request: Request, answer: Answer) -> Body:
+    """The body of an answer to `request`. Its created time is 0, so that equal requests have equal
+    bodies."""
     choice = {
         "index": 0,
         "finish_reason": "stop",
@@ -55,7 +98,6 @@ def completion(judge: Answerer, request: Request, answer: Answer) -> dict[str, A
         "logprobs": _logprobs(answer) if request.get("logprobs") else None,
     }
     return {
-        "id": judgment_key(judge.name, judge.version, request),
         "object": "chat.completion",
         "created": 0,
         "model": judge.name,

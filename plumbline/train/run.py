@@ -22,11 +22,12 @@ from plumbline.artifacts import (
 )
 from plumbline.config import Experiment
 from plumbline.data import views
-from plumbline.generate import answer, prompts_of
+from plumbline.generate import answer
 from plumbline.layout import Run, SettingFolder
 from plumbline.model.adapter import attach, merged
 from plumbline.model.folder import load_tokenizer, save
 from plumbline.plugins import SFT, MethodSpec
+from plumbline.prompts import prompts_of
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align

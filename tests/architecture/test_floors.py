@@ -19,7 +19,7 @@ FLOORS = [
     "layout artifacts",
     "toyland",
     "plugins schema mistakes config",
-    "data",
+    "data prompts",
     "model",
     "generate",
     "train",

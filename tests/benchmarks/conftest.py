@@ -4,10 +4,10 @@ import json
 from types import ModuleType
 
 import pytest
+from served import served
 
 from plumbline import Data, Responses
 from plumbline.judge import answerer
-from plumbline.judge.endpoint import serve
 from plumbline.plugins import benchmark_spec, load_benchmark
 
 
@@ -26,13 +26,13 @@ def module():
 
 @pytest.fixture(scope="session")
 def gold_judge():
-    with serve(answerer("toyland-gold")) as judge:
+    with served(answerer("toyland-gold")) as judge:
         yield judge
 
 
 @pytest.fixture(scope="session")
 def surface_judge():
-    with serve(answerer("surface-judge")) as judge:
+    with served(answerer("surface-judge")) as judge:
         yield judge
 
 

@@ -1,10 +1,10 @@
 import pytest
+from served import served
 
 from plumbline import Data
 from plumbline.artifacts import write_rows
 from plumbline.contracts import Judge
 from plumbline.judge.client import Reply
-from plumbline.judge.endpoint import serve
 from plumbline.judge.wire import Answer
 from plumbline.rows import FEEDBACK
 from plumbline.score import means
@@ -53,7 +53,7 @@ class Partial:
 
 
 def win_rate(hh, judge, responses) -> dict:
-    with serve(judge) as endpoint:
+    with served(judge) as endpoint:
         items = hh.score(responses, endpoint)
     return {row["metric"]: row for row in means(items)}["win_rate"]
 
@@ -101,7 +101,7 @@ def test_the_judge_sees_the_whole_conversation_and_no_name(hh, data, respond):
 @pytest.mark.parametrize("form", ["{}", "Better response: {0}\nBetter response: {0}", "A or B"])
 def test_an_unreadable_verdict_is_a_gap(hh, data, respond, form):
     responses = respond(hh.prompts(data, "validation", limit=3), lambda row: ["mine"])
-    with serve(Partial("mine", form)) as judge:
+    with served(Partial("mine", form)) as judge:
         items = hh.score(responses, judge)
     wins = [item for item in items if item["metric"] == "win_rate"]
     assert {item["status"] for item in wins} == {"missing"}
@@ -119,7 +119,7 @@ def test_verdicts_are_read_through_quotes_and_marks(hh, text):
 
 def test_length_is_in_words(hh, data, respond):
     responses = respond(hh.prompts(data, "validation", limit=2), lambda row: ["three short words"])
-    with serve(Partial("three")) as judge:
+    with served(Partial("three")) as judge:
         items = hh.score(responses, judge)
     assert [item["value"] for item in items if item["metric"] == "length"] == [3.0, 3.0]
 

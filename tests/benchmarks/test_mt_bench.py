@@ -4,10 +4,10 @@ import json
 from statistics import fmean, stdev
 
 import pytest
+from served import served
 
 from plumbline import Judge
 from plumbline.errors import DataError
-from plumbline.judge.endpoint import serve
 from plumbline.judge.wire import Answer
 from plumbline.toyland import gold
 from plumbline.toyland.evaluation import reference_turns
@@ -132,7 +132,7 @@ class Rambler:
 
 
 def test_unreadable_grades_are_null_not_minus_one(mt_bench, prompts, respond):
-    with serve(Rambler()) as judge:
+    with served(Rambler()) as judge:
         items = mt_bench.score(respond(prompts[:12], right), judge)
     assert {item["value"] for item in items} == {None}
     reasons = {item["reason"] for item in items}

@@ -1,13 +1,15 @@
+import asyncio
 import json
 import math
 
 import httpx
 import pytest
+from served import served
 
 from plumbline.errors import ConfigError, JudgeError
 from plumbline.judge import answerer
 from plumbline.judge.client import ask_all
-from plumbline.judge.endpoint import serve
+from plumbline.judge.endpoint import application
 from plumbline.judge.wire import Answer
 
 
@@ -29,7 +31,7 @@ class Echo:
 
 @pytest.fixture(scope="module")
 def judge():
-    with serve(Echo()) as judge:
+    with served(Echo()) as judge:
         yield judge
 
 
@@ -55,6 +57,21 @@ def test_refuses_strangers(judge):
     assert httpx.post(judge.url + "/chat/completions", json=chat("hi")).status_code == 401
 
 
+def test_refuses_other_machines_and_other_names():
+    app = application(Echo(), "secret")
+    headers = {"Authorization": "Bearer secret"}
+
+    async def status(client: str, host: str) -> int:
+        transport = httpx.ASGITransport(app, client=(client, 1))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as asking:
+            answer = await asking.post("/v1/chat/completions", json=chat("hi"), headers=headers)
+        return answer.status_code
+
+    assert asyncio.run(status("192.0.2.7", "127.0.0.1")) == 403
+    assert asyncio.run(status("127.0.0.1", "evil.example")) == 400
+    assert asyncio.run(status("127.0.0.1", "127.0.0.1")) == 500, "Echo alone is no gateway"
+
+
 def test_serves_nothing_but_the_api(judge):
     assert post(judge, "{}", path="/models").status_code == 404
     assert httpx.get(judge.url.removesuffix("/v1")).status_code == 404
@@ -68,6 +85,9 @@ def test_serves_nothing_but_the_api(judge):
         "{}",
         json.dumps({"messages": []}),
         json.dumps({"messages": [{"role": "user", "content": ["parts"]}]}),
+        json.dumps(chat("hi", stream=True)),
+        json.dumps(chat("hi", n=2)),
+        json.dumps(chat("hi", draw="1")),
         json.dumps(chat("no")),
     ],
 )
@@ -102,10 +122,19 @@ def test_replies_come_in_order_and_a_refusal_is_a_gap(judge):
     assert "will not" in replies[7].reason
 
 
-def test_a_broken_answerer_is_a_gap_without_retries(judge, monkeypatch):
+def test_a_broken_answerer_is_a_gap_that_is_not_quoted(judge, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("retried"))
-    [reply] = ask_all(judge, [chat("break")])
-    assert "RuntimeError: broken" in reply.reason
+    _, reply = ask_all(judge, [chat("hi"), chat("break")])
+    assert reply.reason == "no judgment: the judge failed (RuntimeError)"
+
+
+def test_no_judgment_at_all_is_an_error_not_a_table_of_gaps(judge):
+    with pytest.raises(JudgeError, match=r"gave no judgment at all: .*RuntimeError"):
+        ask_all(judge, [chat("break"), chat("break")])
+
+
+def test_prompts_that_cannot_be_read_are_gaps_all_the_same(judge):
+    assert all(reply.refused for reply in ask_all(judge, [chat("no"), chat("no")]))
 
 
 def test_proxies_of_the_environment_are_not_asked(judge, monkeypatch):
@@ -122,9 +151,8 @@ def test_a_wrong_endpoint_is_an_error_not_a_gap(judge):
         ask_all(stranger, [chat("hi")])
 
 
-def test_the_endpoint_dies_with_its_context(monkeypatch):
-    monkeypatch.setattr("plumbline.judge.client.RETRIES", 0)
-    with serve(Echo()) as judge:
+def test_the_endpoint_dies_with_its_context():
+    with served(Echo()) as judge:
         assert ask_all(judge, [chat("hi")])[0].text == "hi"
     with pytest.raises(JudgeError, match="cannot be reached"):
         ask_all(judge, [chat("hi")])

@@ -153,7 +153,7 @@ def benchmark_digests(split):
     """Changes with the code and the options of the split's benchmarks, and with the judge."""
     specs = [EXPERIMENT.benchmark(name) for name in EXPERIMENT.benchmarks_on(split)]
     return [[spec.digest, EXPERIMENT.options(spec.name)] for spec in specs] + [
-        EXPERIMENT.judge.name
+        list(EXPERIMENT.judge.identity)
     ]
 
 
