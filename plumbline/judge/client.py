@@ -12,10 +12,12 @@ from plumbline.errors import JudgeError
 from plumbline.judge.wire import Request
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    import httpx
 
 
-BAD_REQUEST = 400
+#: Statuses of a prompt that the judge cannot read, and of an endpoint that is not ours.
+UNREADABLE = 400
+STRANGER = (401, 403, 404)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def ask_all(judge: Judge, requests: Sequence[Request], *, workers: int = 4) -> l
     """
     from tqdm import tqdm
 
-    with _client(judge) as client, ThreadPoolExecutor(workers) as pool:
+    with _client(judge, workers) as client, ThreadPoolExecutor(workers) as pool:
         asked = pool.map(lambda request: _ask(client, judge, request), requests)
         # disable=None: a bar on a terminal, nothing in a log.
         bar = tqdm(asked, judge.name, len(requests), unit="judgment", delay=2, disable=None)
@@ -59,34 +61,32 @@ def ask_all(judge: Judge, requests: Sequence[Request], *, workers: int = 4) -> l
     return replies
 
 
-def _client(judge: Judge) -> OpenAI:
-    import openai
+def _client(judge: Judge, workers: int) -> httpx.Client:
+    import httpx
 
-    return openai.OpenAI(
+    return httpx.Client(
         base_url=judge.url,
-        api_key=judge.token,
+        headers={"Authorization": f"Bearer {judge.token}"},
         # Retries and time limits are the gateway's.
-        max_retries=0,
         timeout=None,
+        limits=httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
         # The endpoint is on this machine: a proxy of the environment must not see it.
-        http_client=openai.DefaultHttpxClient(trust_env=False),
+        trust_env=False,
     )
 
 
-def _ask(client: OpenAI, judge: Judge, request: Request) -> Reply:
-    import openai
+def _ask(client: httpx.Client, judge: Judge, request: Request) -> Reply:
+    import httpx
 
     try:
-        completion = client.chat.completions.create(model=judge.name, **request)
-    except (
-        openai.AuthenticationError,
-        openai.PermissionDeniedError,
-        openai.NotFoundError,
-    ) as error:
-        raise JudgeError(f"{judge.url} does not serve judge {judge.name!r}: {error}") from error
-    except openai.APIStatusError as error:
-        refused = error.status_code == BAD_REQUEST
-        return Reply(None, reason=f"no judgment: {error.body['message']}", refused=refused)
-    except openai.APIConnectionError as error:
+        response = client.post("chat/completions", json={"model": judge.name, **request})
+    except httpx.RequestError as error:
         raise JudgeError(f"judge {judge.name!r} cannot be reached at {judge.url}") from error
-    return Reply(completion.choices[0].model_dump(), completion.id)
+    body = response.json()
+    if response.status_code in STRANGER:
+        problem = body["error"]["message"]
+        raise JudgeError(f"{judge.url} does not serve judge {judge.name!r}: {problem}")
+    if response.status_code != 200:
+        refused = response.status_code == UNREADABLE
+        return Reply(None, reason=f"no judgment: {body['error']['message']}", refused=refused)
+    return Reply(body["choices"][0], body["id"])
