@@ -134,11 +134,10 @@ def fill(experiment: Path) -> None:
     found = list(gaps(asked))
     with judge_for(asked, [gap.benchmark for gap in found]) as judge:
         for gap in found:
-            gap.target.evaluation.rows(gap.benchmark).unlink()
+            evaluation = gap.target.evaluation
+            evaluation.rows(gap.benchmark).unlink()
             status = score(asked, gap.benchmark, gap.split, gap.target, judge)
-            print(
-                f"{gap.benchmark} {gap.target.evaluation.folder}: {gap.missing} missing, {status}"
-            )
+            print(f"{gap.benchmark} {evaluation.folder}: {gap.missing} were missing, now {status}")
     print("Run snakemake again for the tables." if found else "No judgment is missing.")
 
 

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from plumbline.cli.app import app
+from plumbline.cli.judge import read_judgments
 from plumbline.contracts import Judge
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, DataError
 from plumbline.judge.client import ask_all
 
 MAIN = "from plumbline.cli.app import main; main()"
@@ -20,8 +21,9 @@ PROMPT = (
 
 
 @pytest.fixture
-def served():
+def served(monkeypatch, tmp_path):
     """The process, and its first three lines."""
+    monkeypatch.setenv("PLUMBLINE_LEDGER", str(tmp_path / "ledger.sqlite"))
     command = [sys.executable, "-c", MAIN, "judge", "serve", "--name", "surface-judge"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a shell
@@ -48,6 +50,15 @@ def test_it_says_who_and_where_answers_and_ends_with_ctrl_c(served):
 def test_an_unknown_judge_is_a_config_error():
     done = CliRunner().invoke(app, ["judge", "serve", "--name", "gpt-4"])
     assert isinstance(done.exception, ConfigError) and "toyland-gold" in str(done.exception)
+
+
+def test_a_row_that_is_torn_is_told_by_its_line(tmp_path):
+    path = tmp_path / "export.jsonl"
+    path.write_text('{"key": "1"\n')
+    with pytest.raises(DataError, match=r"export.jsonl, line 1: not JSON"):
+        list(read_judgments(path))
+    with pytest.raises(DataError, match="give an export"):
+        list(read_judgments(tmp_path / "absent.jsonl"))
 
 
 def test_its_help_lists_what_it_can_do(command):
