@@ -126,6 +126,8 @@ SECTIONS = {
     "Adapter": "`align.adapter`",
     "Select": "`select`",
     "JudgeChoice": "`judge`",
+    "Upstream": "`judge.upstream`",
+    "Prices": "`judge.upstream.prices`",
     "Report": "`report`",
     "Column": "`report.columns`",
     "Rank": "`report.rank`",
@@ -182,7 +184,7 @@ def test_results_readme_mirrors_the_layout():
     known = paths_of(setting) | paths_of(ExperimentFolder("{experiment}"))
     known |= paths_of(Run("{setting}", "{method}", "{point}", "{seed}"))
     known |= paths_of(selected(setting, "{experiment}", "{method}", "{seed}"))
-    known |= paths_of(layout.log("{stage}", "{names}"))
+    known |= paths_of(layout.ledger()) | paths_of(layout.log("{stage}", "{names}"))
     known |= paths_of(layout.timing("{stage}", "{names}"))
     listed = re.findall(r"^\| `(\S+)` \|", page("results/README.md"), re.M)
     assert sorted(listed) == sorted(known)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from plumbline.aggregate import Column, RankRule, TableOne, table_one
 from plumbline.artifacts import read_json, read_rows
 from plumbline.config import Experiment
+from plumbline.errors import ConfigError
 from plumbline.layout import SettingFolder
 from plumbline.plugins import SFT
 from plumbline.schema import Column as Choice
-from plumbline.schema import FileData, ScratchModel, Setting
+from plumbline.schema import FileData, JudgeChoice, ScratchModel, Setting
 
 Row = dict[str, Any]
+#: Figures of an audit that stand below a table.
+AUDITED = (
+    "agreement",
+    "kappa",
+    "spearman",
+    "mean_error",
+    "self_agreement",
+    "same_winner",
+    "first_place",
+)
 #: Packages whose version can change a number.
 VERSIONS = ("torch", "transformers", "lm-eval", "alpaca-eval", "fschat")
 
@@ -72,7 +84,35 @@ def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> d
         f"of at most {experiment.grid_points} points",
         "Alignment seeds": ", ".join(map(str, experiment.seeds)),
         "Versions": ", ".join(f"{name} {version(name)}" for name in ("plumbline", *VERSIONS)),
+        "Judge audit": audit_words(experiment.judge),
     }
+
+
+def audit_words(judge: JudgeChoice) -> str:
+    """How far the judge agrees with recorded verdicts; "" where nothing was measured.
+
+    Raises ConfigError where the audit is of another judge.
+    """
+    if judge.audit is None:
+        return ""
+    found = read_json(Path(judge.audit))
+    name, number = judge.identity
+    if (found["judge"], found["version"]) != (name, number):
+        raise ConfigError(
+            f"judge.audit: {judge.audit} is of {found['judge']} version {found['version']}; the "
+            f"judge is {name} version {number}; type `plumbline judge audit` again"
+        )
+    return "; ".join(figures_words(*item) for item in found["benchmarks"].items())
+
+
+def figures_words(benchmark: str, figures: Row) -> str:
+    """One benchmark's figures of `judge.audit.audit`."""
+    told = ", ".join(
+        f"{name.replace('_', ' ')} {figures[name]:.2f}"
+        for name in AUDITED
+        if figures.get(name) is not None
+    )
+    return f"{benchmark}, {figures['judged']} of {figures['cases']} recorded cases: {told}"
 
 
 def data_words(setting: Setting, folders: SettingFolder) -> str:

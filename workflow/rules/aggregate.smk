@@ -10,6 +10,7 @@ rule aggregate:
             for folders, _, methods in method_chunks()
             for path in scores(selected(folders, methods), "test")
         ],
+        EXPERIMENT.judge.audit or [],
     output:
         EXPERIMENT.folder.rows,
         EXPERIMENT.folder.items,
@@ -25,5 +26,6 @@ rule aggregate:
     params:
         report=EXPERIMENT.report.model_dump(),
         methods=EXPERIMENT.methods,
+        judge=list(EXPERIMENT.judge.identity),
     shell:
         "PLUMBLINE_LOG={log} plumbline aggregate $PLUMBLINE_EXPERIMENT > {log} 2>&1"
