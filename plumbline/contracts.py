@@ -125,8 +125,9 @@ def benchmark(
 
     splits: where it can be scored. judged: it asks a judge. The type of `score`'s first argument
     says what it needs: `Responses` or `Model`. The file's other functions: `prompts(data, split)`
-    -> prompt rows (needed by `Responses` benchmarks) and optionally `summarise(items)`. Options
-    are keyword-only arguments of these functions and come from the experiment file.
+    -> prompt rows (needed by `Responses` benchmarks) and optionally `summarise(items)`, and
+    `decoding()` -> for each metric, how what it measures is asked for. Options are keyword-only
+    arguments of these functions and come from the experiment file.
     """
     card = BenchmarkCard(title, version, metrics, splits, judged)
 

@@ -40,7 +40,11 @@ def score(
         items, rows = [], [_empty(metric, "diverged", "training") for metric in spec.card.metrics]
     else:
         items = _items(experiment, spec, target, judge)
-        rows = summarise(load_benchmark(spec), spec, items)
+        told = decoding(experiment, spec, target)
+        rows = [
+            row | {"decoding": told.get(row["metric"])}
+            for row in summarise(load_benchmark(spec), spec, items)
+        ]
     who = {key: base[key] for key in ITEM.names if key in base}
     write_rows(target.evaluation.items(name), [who | item for item in items], ITEM)
     write_rows(path, [base | row for row in rows], RESULT, made_from)
@@ -106,6 +110,26 @@ def _items(
     options = spec.options_for("score", experiment.options(spec.name))
     others = (judge,) if spec.card.judged else ()
     return load_benchmark(spec).score(subject, *others, **options)
+
+
+def decoding(experiment: Experiment, spec: BenchmarkSpec, target: Target) -> dict[str, str]:
+    """Metric -> how what it measures was asked for: what the benchmark says of itself, or how the
+    answers that it reads were sampled."""
+    module = load_benchmark(spec)
+    if hasattr(module, "decoding"):
+        return module.decoding(**spec.options_for("decoding", experiment.options(spec.name)))
+    if spec.needs == "model":
+        return {}
+    text = sampling(read_rows(target.evaluation.responses(spec.name)))
+    return {metric.name: text for metric in spec.card.metrics}
+
+
+def sampling(answers: Iterable[Row]) -> str:
+    """Temperatures (0 is greedy) and token limits of `rows.RESPONSE` dicts, in words."""
+    used = [(f"{row['temperature']:g}", row["max_new_tokens"]) for row in answers]
+    temperatures = " or ".join(sorted({temperature for temperature, _ in used}, key=float))
+    limits = " or ".join(map(str, sorted({limit for _, limit in used})))
+    return f"temperature {temperatures}, at most {limits} new tokens"
 
 
 def summarise(module: ModuleType, spec: BenchmarkSpec, items: list[Row]) -> list[Row]:

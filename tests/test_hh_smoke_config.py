@@ -72,7 +72,7 @@ def test_toyland_s_cells_are_not_stamped(repository):
 
 def test_every_file_is_there(experiment, shared_data):
     named = files(experiment.model_dump())
-    assert len(named) == 9
+    assert len(named) == 8
     missing = [path for path in named if not (shared_data / path.removeprefix(SHARED)).exists()]
     assert not missing
 

@@ -14,7 +14,7 @@ from plumbline.contracts import Judge
 from plumbline.errors import MethodError
 from plumbline.layout import Evaluation
 from plumbline.rows import PROBE, RESPONSE
-from plumbline.score import means, score, score_probes
+from plumbline.score import means, sampling, score, score_probes
 from plumbline.targets import targets
 
 #: A benchmark whose items are the words of its answers, read as numbers; "-" is a gap.
@@ -46,6 +46,11 @@ SUMMARY = """
 def summarise(items: list) -> list:
     return [{"metric": "grade", "value": 5.5, "se": 0.5, "n": 3, "n_expected": 4},
             {"metric": "SECOND", "value": 1.0, "n": 2}]
+"""
+SAID = """
+
+def decoding(*, shots: int = 0) -> dict:
+    return {"grade": f"{shots}-shot"}
 """
 JUDGE = Judge("http://127.0.0.1/v1", "secret", "gold", "2")
 
@@ -83,7 +88,13 @@ def exam(repository, tmp_path, monkeypatch):
 
         def answer(self, *answers: list[str], metric: str = "grade") -> None:
             rows = [
-                {"id": f"q{index}", "answers": turns, "payload": json.dumps({"metric": metric})}
+                {
+                    "id": f"q{index}",
+                    "temperature": 0.7,
+                    "max_new_tokens": 48,
+                    "answers": turns,
+                    "payload": json.dumps({"metric": metric}),
+                }
                 for index, turns in enumerate(answers)
             ]
             write_rows(self.where.responses("exam"), rows, RESPONSE)
@@ -141,6 +152,28 @@ def test_every_row_says_who_it_belongs_to(exam):
     row = exam.rows["grade"]
     assert row["model_digest"] == "weights-1" and row["data_digest"] and row["code_digest"]
     assert row["judge"] is None and row["judge_version"] is None
+
+
+def test_every_row_says_how_the_answers_were_sampled(exam):
+    exam.answer(["2"], ["4"])
+    exam.score()
+    told = {name: row["decoding"] for name, row in exam.rows.items()}
+    assert told == dict.fromkeys(("grade", "errors"), "temperature 0.7, at most 48 new tokens")
+
+
+def test_what_a_benchmark_says_of_itself_comes_first(exam):
+    exam.source = EXAM + SAID
+    exam.options = {"shots": 5}
+    exam.answer(["2"])
+    exam.score()
+    assert exam.rows["grade"]["decoding"] == "5-shot" and exam.rows["errors"]["decoding"] is None
+
+
+def test_distinct_temperatures_and_limits_are_listed():
+    """Ordered as numbers: 10 after 9, and each once."""
+    used = [(0.7, 10), (0.0, 9), (0.1, 10), (0.7, 9)]
+    answers = [{"temperature": heat, "max_new_tokens": limit} for heat, limit in used]
+    assert sampling(answers) == "temperature 0 or 0.1 or 0.7, at most 9 or 10 new tokens"
 
 
 def test_a_gap_is_shown_and_not_filled(exam):

@@ -1,6 +1,7 @@
 """Models' answers, judges and data for the benchmarks, all of Toyland and tiny."""
 
 import json
+import socket
 from types import ModuleType
 
 import pytest
@@ -22,6 +23,11 @@ def module():
         return loaded[name]
 
     return load
+
+
+@pytest.fixture(scope="session")
+def tasks_module(module) -> ModuleType:
+    return module("lm_eval_tasks")
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +63,16 @@ def respond(tmp_path):
         return Responses(rows, name, str(tmp_path))
 
     return responses
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Any connection but to this machine fails."""
+    connect = socket.socket.connect
+
+    def local_only(self, address):
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1"):
+            raise AssertionError(f"asked the network: {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)

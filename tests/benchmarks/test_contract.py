@@ -183,6 +183,15 @@ def test_values_are_numbers_or_null_with_a_status(items):
             assert item["status"] == "ok" and math.isfinite(item["value"])
 
 
+def test_what_it_says_of_its_metrics_is_text_about_those_that_come_out(spec, example, results):
+    module = load_benchmark(spec)
+    if not hasattr(module, "decoding"):
+        pytest.skip(f"{spec.name} says nothing of its own")
+    told = module.decoding(**spec.options_for("decoding", example.options))
+    assert told.keys() == {name for name, row in results.items() if row["status"] == "ok"}
+    assert all(told.values())
+
+
 def test_no_item_is_counted_twice(items):
     keys = [(item["item"], item.get("turn"), item["metric"]) for item in items]
     assert len(set(keys)) == len(keys)
@@ -222,5 +231,5 @@ def test_a_dropped_answer_is_reported(spec, example, score, subject, results):
 def test_functions_are_documented(spec):
     module = load_benchmark(spec)
     assert module.__doc__
-    for name in ("score", "prompts", "summarise"):
+    for name in ("score", "prompts", "summarise", "decoding"):
         assert not hasattr(module, name) or inspect.getdoc(getattr(module, name)), name

@@ -1,49 +1,19 @@
 import json
 import os
-import socket
 
 import pytest
+from saved_models import save
 
 from plumbline import Model
 from plumbline.errors import ConfigError, DataError
-from plumbline.score import means
+from plumbline.plugins import benchmark_spec
+from plumbline.score import summarise
 from plumbline.toyland import gold
 from plumbline.toyland.evaluation import ifeval, multiple_choice
 from plumbline.toyland.lexicon import VOCABULARY
 from plumbline.toyland.world import parse
 
 LIMIT = 12
-
-
-@pytest.fixture(scope="module")
-def tasks_module(module):
-    return module("lm_eval_tasks")
-
-
-def save(folder, tokenizer, positions, corrupt=lambda model: None):
-    """A tiny random model in a Hugging Face folder."""
-    import torch
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
-
-    torch.manual_seed(0)
-    model = GPTNeoXForCausalLM(
-        GPTNeoXConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=64,
-            max_position_embeddings=positions,
-            bos_token_id=tokenizer.eos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            initializer_range=0.5,
-        )
-    )
-    corrupt(model)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +26,6 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def clean(tokenizer, tmp_path_factory):
     return save(tmp_path_factory.mktemp("clean"), tokenizer, 128)
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """Any connection but to this machine fails."""
-    connect = socket.socket.connect
-
-    def local_only(self, address):
-        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1"):
-            raise AssertionError(f"asked the network: {address}")
-        return connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", local_only)
 
 
 def values(items, metric):
@@ -171,68 +128,27 @@ def test_a_run_leaves_environment_and_other_folders_alone(
 
 
 def test_unknown_tasks_are_named(tasks_module, tmp_path):
-    with pytest.raises(ConfigError, match="toyland_arc"):
+    with pytest.raises(ConfigError, match="toyland_arc.*hellaswag"):
         tasks_module.score(Model("nowhere", "m", str(tmp_path)), tasks=["toyland_ark"])
 
 
-def test_every_task_file_reports_declared_metrics(tasks_module):
-    declared = {metric.name for metric in tasks_module.score.card.metrics}
-    reported = [
-        name
-        for path in tasks_module.TASKS.glob("*.yaml")
-        for name in tasks_module._metadata(path.stem)["reports"].values()
-    ]
-    assert sorted(reported) == sorted(declared)
+def test_unknown_settings_are_named(tasks_module, tmp_path):
+    with pytest.raises(ConfigError, match="got 'openllm'; must be openllm_v1 or stock"):
+        tasks_module.score(Model("nowhere", "m", str(tmp_path)), setting="openllm")
 
 
-# The rest runs lm-eval's own tasks on real data.
+@pytest.mark.parametrize("option", ["num_fewshot", "chat_template"])
+def test_an_option_for_a_task_that_is_not_asked_is_refused(tasks_module, tmp_path, option):
+    with pytest.raises(ConfigError, match=f"{option}: 'ifevil' is not among the tasks.*ifeval"):
+        tasks_module.score(
+            Model("nowhere", "m", str(tmp_path)), tasks=["ifeval"], **{option: {"ifevil": 1}}
+        )
 
 
-@pytest.fixture(scope="module")
-def speller(tmp_path_factory):
-    """A tiny random model that can spell any text."""
-    from plumbline.model.tokenizer import byte_bpe
-
-    return save(tmp_path_factory.mktemp("speller"), byte_bpe(["Question: Answer:"], 300), 8192)
-
-
-def real(tasks_module, speller, tmp_path, task, files, **options):
-    return tasks_module.score(
-        Model(speller, "speller", str(tmp_path)),
-        tasks=[task],
-        data={task: {split: str(path) for split, path in files.items()}},
-        limit=2,
-        max_gen_toks=4,
-        **options,
-    )
-
-
-@pytest.mark.parametrize(
-    ("task", "splits", "file", "metrics"),
-    [
-        ("truthfulqa_mc1", ["validation"], "truthfulqa/mc_validation.jsonl", 1),
-        ("truthfulqa_mc2", ["validation"], "truthfulqa/mc_validation.jsonl", 1),
-        ("hellaswag", ["train", "validation"], "hellaswag/val_first2000.jsonl", 2),
-        ("math", ["test"], "math500/test.jsonl", 1),
-    ],
-)
-def test_lm_eval_own_tasks_run_on_local_files(
-    tasks_module, speller, tmp_path, shared_data, no_network, task, splits, file, metrics
-):
-    files = dict.fromkeys(splits, shared_data / file)
-    items = real(tasks_module, speller, tmp_path, task, files)
-    summary = means(items)
-    assert len(summary) == metrics
-    assert all(row["n"] == 2 and 0 <= row["value"] <= 100 for row in summary)
-
-
-def test_ifeval_runs_with_the_sentence_tables(
-    tasks_module, speller, tmp_path, shared_data, no_network
-):
-    files = {"train": shared_data / "ifeval" / "input_data.jsonl"}
-    tables = str(shared_data / "nltk_data")
-    items = real(tasks_module, speller, tmp_path, "ifeval", files, nltk_data=tables)
-    assert [row["metric"] for row in means(items)] == ["ifeval_prompt_strict"]
+def test_an_absent_data_file_is_named_before_anything_is_loaded(tasks_module, tmp_path):
+    data = {"hellaswag": {"validation": "here/hellaswag.jsonl"}}
+    with pytest.raises(DataError, match="hellaswag.validation: no file here/hellaswag.jsonl"):
+        tasks_module.score(Model("nowhere", "m", str(tmp_path)), tasks=["hellaswag"], data=data)
 
 
 def test_ifeval_without_the_sentence_tables_is_refused_at_once(tasks_module, tmp_path, monkeypatch):
@@ -243,40 +159,105 @@ def test_ifeval_without_the_sentence_tables_is_refused_at_once(tasks_module, tmp
         tasks_module.score(Model("nowhere", "m", str(tmp_path)), tasks=["ifeval"])
 
 
-def test_an_absent_data_file_is_named_before_anything_is_loaded(tasks_module, tmp_path):
-    data = {"hellaswag": {"validation": "here/hellaswag.jsonl"}}
-    with pytest.raises(DataError, match="hellaswag.validation: no file here/hellaswag.jsonl"):
-        tasks_module.score(Model("nowhere", "m", str(tmp_path)), tasks=["hellaswag"], data=data)
+def test_toyland_says_how_it_asks(tasks_module):
+    assert tasks_module.decoding() == {
+        "toyland_arc": "toyland_arc 1.0, 0-shot, acc_norm (by characters), chat template",
+        "toyland_truthfulqa": "toyland_truthfulqa 1.0, 0-shot, acc (not normalised), chat template",
+        "toyland_gpqa": "toyland_gpqa 1.0, 0-shot, acc (not normalised), chat template",
+        "toyland_ifeval": "toyland_ifeval 1.0, 0-shot, prompt_level_strict_acc "
+        "(greedy, at most 48 new tokens), chat template",
+    }
 
 
-# Rows in the published layouts, written by hand: neither data set may be passed on.
-ARC_ROW = {
-    "question": "Which one is a color?",
-    "choices": {"text": ["red", "run", "two", "hat"], "label": ["A", "B", "C", "D"]},
-    "answerKey": "A",
-}
-GPQA_ROW = {
-    "Question": " What is two and two?",
-    "Correct Answer": "four",
-    "Incorrect Answer 1": "five",
-    "Incorrect Answer 2": "six",
-    "Incorrect Answer 3": "seven",
-}
+# Models are loaded once, and only where there is something to ask.
 
 
-@pytest.mark.parametrize(
-    ("task", "row", "splits"),
-    [
-        ("arc_challenge", ARC_ROW, ["train", "validation", "test"]),
-        ("gpqa", GPQA_ROW, ["train"]),
-    ],
-)
-def test_arc_and_gpqa_run_on_rows_of_their_layout(
-    tasks_module, speller, tmp_path, no_network, task, row, splits
+@pytest.fixture
+def loads(monkeypatch):
+    """The model folders that transformers was asked to load weights from."""
+    from transformers import AutoModelForCausalLM
+
+    load, folders = AutoModelForCausalLM.from_pretrained, []
+
+    def counted(folder, *others, **options):
+        folders.append(str(folder))
+        return load(folder, *others, **options)
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", counted)
+    return folders
+
+
+def test_one_load_serves_all_tasks_with_and_without_chat_template(
+    tasks_module, clean, tmp_path, loads
 ):
-    path = tmp_path / "rows.jsonl"
-    path.write_text((json.dumps(row) + "\n") * 4)
-    items = real(
-        tasks_module, speller, tmp_path, task, dict.fromkeys(splits, path), num_fewshot={task: 1}
+    tasks_module.score(
+        Model(clean, "clean", str(tmp_path)), limit=2, chat_template={"toyland_gpqa": False}
     )
-    assert {row["metric"] for row in means(items)} == {f"{task}_acc", f"{task}_acc_norm"}
+    assert loads == [clean]
+    proofs = json.loads((tmp_path / "canary.json").read_text())
+    assert "<user>" in proofs["toyland_arc"]["text"]
+    assert "<user>" not in proofs["toyland_gpqa"]["text"]
+
+
+# Data that cannot be had.
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path, no_network):
+    """As with HF_HUB_OFFLINE=1 and nothing in the cache."""
+    import datasets
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "datasets"))
+
+
+def test_a_set_that_the_hub_does_not_give_is_a_gap_and_the_rest_runs(
+    tasks_module, clean, tmp_path, offline
+):
+    items = tasks_module.score(
+        Model(clean, "clean", str(tmp_path)), tasks=["gpqa", "toyland_arc", "math"], limit=2
+    )
+    assert len(values(items, "toyland_arc")) == 2
+    spec = benchmark_spec("lm_eval_tasks")
+    rows = {row["metric"]: row for row in summarise(tasks_module, spec, items)}
+    assert rows["toyland_arc"]["status"] == "ok"
+    for metric, dataset in (
+        ("stock_gpqa_acc", "Idavidrein/gpqa"),
+        ("stock_math_exact_match", "EleutherAI/hendrycks_math"),
+    ):
+        row = rows[metric]
+        assert (row["value"], row["n"], row["status"]) == (None, 0, "not_run")
+        assert dataset in row["reason"] and "benchmarks.lm_eval_tasks.data." in row["reason"]
+    assert "gated" in rows["stock_gpqa_acc"]["reason"]
+    assert "HF_TOKEN" in rows["stock_gpqa_acc"]["reason"]
+    assert "gated" not in rows["stock_math_exact_match"]["reason"]
+
+
+def test_a_gated_set_says_what_the_hub_said(tasks_module, tmp_path, monkeypatch, loads):
+    """The error is what datasets 5.2 raises without a token."""
+    import datasets
+
+    def gated(path, name=None, **options):
+        message = f"Dataset '{path}' is a gated dataset on the Hub."
+        raise datasets.exceptions.DatasetNotFoundError(message)
+
+    monkeypatch.setattr(datasets, "load_dataset", gated)
+    items = tasks_module.score(Model("nowhere", "m", str(tmp_path)), tasks=["gpqa"])
+    assert [item["status"] for item in items] == ["not_run"]
+    assert "'Idavidrein/gpqa' is a gated dataset on the Hub." in items[0]["reason"]
+    assert loads == [], "a model that nothing is asked is not loaded"
+
+
+@pytest.mark.parametrize("split", ["validation", "train"])
+def test_a_broken_or_absent_local_split_is_an_error_and_no_gap(tasks_module, tmp_path, split):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("{" if split == "validation" else json.dumps({"label": "0"}))
+    with pytest.raises(DataError, match=f"data.hellaswag: got .*{split}.*Rowan/hellaswag"):
+        tasks_module.score(
+            Model("nowhere", "m", str(tmp_path)),
+            tasks=["hellaswag"],
+            data={"hellaswag": {split: str(path)}},
+        )

@@ -1,4 +1,4 @@
-"""What lm-eval's Toyland tasks call."""
+"""What the IFEval-like task calls."""
 
 from typing import Any
 
