@@ -17,26 +17,26 @@ Two length-controlled win rates, never mixed up:
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from plumbline import Data, Judge, Metric, Responses, benchmark
+from plumbline.errors import DataError
+from plumbline.plugins import beside
+
+if TYPE_CHECKING:
+    from plumbline.judge.client import Reply
 
 Row = dict[str, Any]
 
-RECIPE = "weighted_alpaca_eval_gpt4_turbo"
-OFFICIAL_SIZE = 805
-LENGTH_CONTROL = Path(__file__).parent / "alpaca_eval_2" / "length_controlled.py"
-# What alpaca_eval's parser reads as "neither": the item stays without a preference.
-NO_VERDICT = {"logprobs": {"content": [{"top_logprobs": []}]}}
+asking = beside(__file__, "asking")
+glm = beside(__file__, "glm")
+official = beside(__file__, "official")
+recorded = beside(__file__, "recorded")
 
 
 def prompts(
@@ -53,7 +53,7 @@ def prompts(
     reference: "toyland", or a JSON file of AlpacaEval's form (`instruction`, `output`,
     `generator`), which may be gzipped. limit: the first so many; null for all.
     """
-    rows = _toyland(limit) if reference == "toyland" else _read(reference)[:limit]
+    rows = _toyland(limit) if reference == "toyland" else recorded.outputs(reference)[:limit]
     return [
         {
             "id": f"alpaca-{index}",
@@ -70,13 +70,7 @@ def prompts(
 def _toyland(limit: int | None) -> list[Row]:
     from plumbline.toyland.evaluation import alpaca_reference
 
-    return alpaca_reference(OFFICIAL_SIZE if limit is None else limit)
-
-
-def _read(path: str) -> list[Row]:
-    open_ = gzip.open if path.endswith(".gz") else open
-    with open_(path, "rt", encoding="utf-8") as file:
-        return json.load(file)
+    return alpaca_reference(official.SIZE if limit is None else limit)
 
 
 @benchmark(
@@ -96,36 +90,50 @@ def score(
     *,
     official_reference: str | None = None,
     length_calibration: str | None = None,
+    length_calibration_sha256: str | None = None,
     judge_workers: int = 4,
 ) -> list[Row]:
     """Compare every answer with its reference output.
 
     official_reference: the 805 official reference outputs; length_calibration: AlpacaEval's
-    df_gamed.csv; with both, and the official instructions in order, its own length control is
-    fitted. Item values: `win_rate` is 100 * P(win), lengths are in characters.
+    df_gamed.csv, or "hub" for the original on the Hugging Face hub; with both, and the official
+    instructions in order, its own length control is fitted. length_calibration_sha256: what the
+    calibration must be, byte for byte. Item values: `win_rate` is 100 * P(win), lengths are in
+    characters; the reason of a length-controlled one names the sha256 of the calibration that was
+    used. ConfigError for a calibration that is absent or another.
     """
+    if length_calibration is not None:
+        key = "benchmarks.alpaca_eval_2.length_calibration"
+        official.check(length_calibration, length_calibration_sha256, key)
     answered = [row for row in responses.rows if row["answers"]]
     annotations = _annotate(answered, responses, judge, judge_workers) if answered else []
     items = [item for row in annotations for item in _items(row)]
     silent = [row["id"] for row in responses.rows if not row["answers"]]
     items += [_item(name, "win_rate", None, reason="no answer") for name in silent]
+    scratch = Path(responses.scratch)
     obstacle = _obstacle(responses.rows, annotations, official_reference, length_calibration)
+    if not obstacle:
+        calibration, obstacle = official.calibration_file(length_calibration, scratch)
     if obstacle:
-        names = [row["id"] for row in responses.rows]
-        return items + [_absent(name, obstacle) for name in names]
-    return items + _length_controlled(annotations, length_calibration, Path(responses.scratch))
+        return items + [_absent(row["id"], obstacle) for row in responses.rows]
+    controlled = official.length_controlled(annotations, calibration, scratch)
+    made_with = f"length_calibration has sha256 {controlled['calibration_sha256']}"
+    return items + [
+        _item(row["id"], "length_controlled_win_rate", 100.0 * preference, reason=made_with)
+        for row, preference in zip(annotations, controlled["preferences"], strict=True)
+    ]
 
 
 def _annotate(rows: list[Row], responses: Responses, judge: Judge, workers: int) -> list[Row]:
     """alpaca_eval's annotations, in the order of `rows`, with our ids."""
-    with _root_logger_kept():
+    with asking.root_logger_kept():
         from alpaca_eval import evaluate
 
-        asked = _Asked(judge, workers)
+        asked = asking.Asked(judge, workers)
         _, annotations = evaluate(
             model_outputs=[_output(row, row["answers"][0], responses.name) for row in rows],
             reference_outputs=[_output(row, row["payload"]["output"], "reference") for row in rows],
-            annotators_config=_annotator(Path(responses.scratch), judge),
+            annotators_config=asking.annotator(Path(responses.scratch), judge),
             fn_completions=asked,
             other_output_keys_to_keep=("{annotation_key}_judgment",),
             annotation_kwargs={"is_ordered": True},
@@ -165,78 +173,6 @@ def _output(row: Row, output: str, generator: str) -> Row:
     }
 
 
-def _annotator(scratch: Path, judge: Judge) -> str:
-    """A folder with the official annotator, less the part that makes requests."""
-    recipe = _recipe()
-    template = _package() / "evaluators_configs" / recipe["prompt_template"]
-    ours = {
-        key: recipe[key] for key in recipe if key not in ("fn_completions", "completions_kwargs")
-    }
-    folder = scratch / "annotators" / judge.name
-    folder.mkdir(parents=True, exist_ok=True)
-    # JSON is YAML.
-    config = {judge.name: {**ours, "prompt_template": str(template)}}
-    (folder / "configs.yaml").write_text(json.dumps(config, indent=2))
-    return str(folder)
-
-
-def _recipe() -> Row:
-    import yaml
-
-    config = _package() / "evaluators_configs" / RECIPE / "configs.yaml"
-    return yaml.safe_load(config.read_text())[RECIPE]
-
-
-def _package() -> Path:
-    import alpaca_eval
-
-    return Path(alpaca_eval.__file__).parent
-
-
-class _Asked:
-    """alpaca_eval's `fn_completions`: answers to prompts, over one pool of connections."""
-
-    def __init__(self, judge: Judge, workers: int) -> None:
-        self.judge = judge
-        self.workers = workers
-        # alpaca_eval's own client sends top_p = 1.
-        self.options = {"top_p": 1.0, **_recipe()["completions_kwargs"]}
-        del self.options["model_name"]
-        self.reasons: set[str] = set()
-
-    def __call__(self, prompts: list[str]) -> dict[str, list]:
-        from alpaca_eval.utils import prompt_to_chatml
-
-        from plumbline.judge.client import ask_all
-
-        requests = [{"messages": prompt_to_chatml(text), **self.options} for text in prompts]
-        replies = ask_all(self.judge, requests, workers=self.workers)
-        self.reasons |= {reply.reason for reply in replies if reply.reason}
-        return {
-            "completions_all": [reply.choice or NO_VERDICT for reply in replies],
-            "judgment": [reply.key for reply in replies],
-        }
-
-    def refusals(self) -> str:
-        """Why items may lack a preference."""
-        return "; ".join(sorted(self.reasons)) or "the judge's answer has no verdict"
-
-
-@contextmanager
-def _root_logger_kept() -> Iterator[None]:
-    """Importing alpaca_eval makes the root logger print everything at INFO; undo that."""
-    import logging
-
-    level = logging.getLogger().level
-    try:
-        import alpaca_eval  # noqa: F401
-
-        logging.getLogger().setLevel(max(level, logging.WARNING))
-        yield
-    finally:
-        logging.getLogger().setLevel(level)
-
-
 def _items(row: Row) -> Iterator[Row]:
     """The item rows of one annotation."""
     key = row.get("preference_judgment")
@@ -266,33 +202,20 @@ def _obstacle(
     """Why alpaca_eval's own length control does not apply, or None."""
     if reference is None or calibration is None:
         return "needs the options official_reference and length_calibration"
-    official = [row["instruction"] for row in _read(reference)]
-    if len(official) != OFFICIAL_SIZE:
-        return f"official_reference has {len(official)} instructions, not {OFFICIAL_SIZE}"
-    if [row["payload"]["instruction"] for row in rows] != official:
-        return f"the prompts are not the {OFFICIAL_SIZE} official instructions in order"
-    judged = [row for row in annotations if _has_verdict(row)]
-    if len(judged) != OFFICIAL_SIZE:
-        return f"only {len(judged)} of {OFFICIAL_SIZE} comparisons have a verdict"
+    instructions = [row["instruction"] for row in recorded.outputs(reference)]
+    if problem := official.strange(instructions):
+        return f"official_reference: {problem}"
+    if [row["payload"]["instruction"] for row in rows] != instructions:
+        return f"the prompts are not the {official.SIZE} official instructions in order"
+    judged = sum(map(_has_verdict, annotations))
+    if judged != official.SIZE:
+        return f"only {judged} of {official.SIZE} comparisons have a verdict"
     return None
 
 
 def _absent(name: str, reason: str) -> Row:
     item = _item(name, "length_controlled_win_rate", None, reason=reason)
     return item | {"status": "not_run"}
-
-
-def _length_controlled(annotations: list[Row], calibration: str, scratch: Path) -> list[Row]:
-    """alpaca_eval's length-controlled preferences as item rows."""
-    columns = ("preference", "output_1", "output_2", "generator_1", "generator_2")
-    given, output = scratch / "annotations.json", scratch / "length_controlled.json"
-    given.write_text(json.dumps([{key: row[key] for key in columns} for row in annotations]))
-    arguments = [given, calibration, scratch / "huggingface", output]
-    subprocess.run([sys.executable, LENGTH_CONTROL, *arguments], check=True)
-    return [
-        _item(row["id"], "length_controlled_win_rate", 100.0 * preference)
-        for row, preference in zip(annotations, json.loads(output.read_text()), strict=True)
-    ]
 
 
 def summarise(items: list[Row]) -> list[Row]:
@@ -306,16 +229,16 @@ def summarise(items: list[Row]) -> list[Row]:
         for metric in ("win_rate", "length", "reference_length", "length_controlled_win_rate")
     }
     wins = sorted(values["win_rate"])
-    controlled = win_rate_at_equal_length(
+    controlled = glm.win_rate_at_equal_length(
         [values["win_rate"][name] / 100 for name in wins],
         [values["length"][name] - values["reference_length"][name] for name in wins],
     )
     expected = sum(item["metric"] == "win_rate" for item in items)
-    official = _mean("length_controlled_win_rate", values)
+    theirs = _mean("length_controlled_win_rate", values)
     return [
         _mean("win_rate", values),
         controlled | {"metric": "length_controlled_win_rate_glm", "n_expected": expected},
-        official if official["n"] else official | _why_absent(items),
+        theirs if theirs["n"] else theirs | _why_absent(items),
         _mean("length", values),
     ]
 
@@ -336,34 +259,95 @@ def _why_absent(items: list[Row]) -> Row:
     return {"status": "not_run", "reason": "; ".join(sorted(reasons))}
 
 
-def win_rate_at_equal_length(wins: list[float], differences: list[float]) -> Row:
-    """Our length control (see the module's docstring): `value` and `se` in percent, and `n`.
+def rescore(
+    *, outputs: Path, reference: Path, annotations: Path, regularisation: str | None = None
+) -> list[Row]:
+    """The scores that recorded annotations give a model, by alpaca_eval's own functions.
 
-    wins: probabilities in [0, 1]; differences: answer length less reference length, in characters.
-    The standard error is the delta method's on the intercept's robust (HC0) standard error.
-    Value null where no fit exists: no spread in lengths, or too few or separable items.
+    outputs: the model's model_outputs.json. reference: the reference model's, in the same form.
+    annotations: annotations.json, with the outputs or with their lengths only, joined by `index` or
+    position. All may be gzipped. regularisation: df_gamed.csv, or "hub" for the original; without
+    it there is no length_controlled_win_rate, and with it that row has the file's sha256.
     """
-    row = {"value": None, "se": None, "n": len(wins), "reason": "no length-controlled fit exists"}
-    spread = stdev(differences) if len(differences) > 2 else 0.0
-    if spread == 0.0:
-        return row
-    fit = _logistic_fit(wins, [math.tanh(difference / spread) for difference in differences])
-    if not fit.converged:
-        return row
-    rate = 1.0 / (1.0 + math.exp(-fit.params[0]))
-    error = 100.0 * rate * (1.0 - rate) * float(fit.bse[0])
-    return row | {"value": 100.0 * rate, "se": error, "reason": None}
+    if regularisation is not None:
+        official.check(regularisation, None, "--regularisation")
+    found = recorded.read(outputs, reference, annotations)
+    return [
+        {
+            "benchmark": "alpaca_eval_2",
+            "model": found.model,
+            "reference": found.baseline,
+            "annotators": found.annotators,
+            "scores": _recorded_scores(found, regularisation),
+            "problems": found.problems,
+        }
+    ]
 
 
-def _logistic_fit(outcomes: list[float], feature: list[float]) -> Any:
-    """Logistic regression of fractional outcomes on a constant and one feature."""
-    import warnings
+def _recorded_scores(found: Any, regularisation: str | None) -> list[Row]:
+    """Result rows of recorded judgments. found: `recorded.Recorded`."""
+    judged = [row for row in found.rows if _has_verdict(row)]
+    items = [item for row in judged if row["matches"] for item in _items(row)]
+    controlled = next(row for row in summarise(items) if row["metric"].endswith("_glm"))
+    lengths = [float(len(row["output_2"])) for row in found.rows]
+    rows = [
+        *asking.win_rates([row["preference"] for row in judged]),
+        _recorded_length_control(found, regularisation),
+        controlled,
+        _mean("length", {"length": dict(enumerate(lengths))}),
+    ]
+    return [recorded.complete(row, len(found.instructions), found.problems) for row in rows]
 
-    import numpy
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_linear_model import GLM
 
-    design = numpy.column_stack([numpy.ones(len(feature)), feature])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # separable items: told by `converged`
-        return GLM(numpy.asarray(outcomes), design, family=Binomial()).fit(cov_type="HC0")
+def _recorded_length_control(found: Any, regularisation: str | None) -> Row:
+    """alpaca_eval's own length control, or why there is none."""
+    row = {"metric": "length_controlled_win_rate", "value": None, "se": None, "n": 0}
+    instructions = [row["instruction"] for row in found.rows]
+    strange = official.strangers(instructions, found.instructions, found.baseline)
+    obstacles = [*found.problems, *strange]
+    if obstacles:
+        return row | {"status": "refused", "reason": "; ".join(obstacles)}
+    if regularisation is None:
+        reason = f"needs --regularisation: AlpacaEval's df_gamed.csv, or {official.HUB}"
+        return row | {"status": "not_run", "reason": reason}
+    with TemporaryDirectory() as folder:
+        calibration, reason = official.calibration_file(regularisation, Path(folder))
+        if reason:
+            return row | {"status": "not_run", "reason": reason}
+        controlled = official.length_controlled(found.rows, calibration, Path(folder))
+    return row | {
+        "value": controlled["win_rate"],
+        "se": controlled["standard_error"],
+        "n": len(controlled["preferences"]),
+        "calibration_sha256": controlled["calibration_sha256"],
+    }
+
+
+def audit_cases(*, outputs: str, reference: str, annotations: str, limit: int) -> list[Row]:
+    """Comparisons with a recorded verdict, at most `limit`, evenly from all; the model's output is
+    shown second.
+
+    Files as of `rescore`. recorded: the recorded P(the model's output is preferred).
+    """
+    found = recorded.read(outputs, reference, annotations)
+    sound = [row for row in found.rows if row["matches"] and _has_verdict(row)]
+    if not sound:
+        raise DataError(f"{annotations}: no judgment of {outputs}: {'; '.join(found.problems)}")
+    chosen = recorded.spread(sound, limit)
+    swapped = [row | {"output_1": row["output_2"], "output_2": row["output_1"]} for row in chosen]
+    requests = zip(chosen, asking.requests(chosen), asking.requests(swapped), strict=True)
+    return [
+        {
+            "id": row["id"],
+            "request": request,
+            "swapped": exchanged,
+            "recorded": row["preference"] - 1.0,
+        }
+        for row, request, exchanged in requests
+    ]
+
+
+def read_verdict(reply: Reply) -> float | None:
+    """P(the output that was shown second is preferred): the model's in `request`; 1 - it in
+    `swapped`."""
+    return asking.verdict(reply.choice) if reply.choice else None

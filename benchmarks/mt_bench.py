@@ -2,23 +2,25 @@
 
 FastChat 0.2.36 supplies the matches, the judge prompts' handling, the categories judged with a
 reference answer and the pattern a grade is read with; only the call to the judge is ours, since
-FastChat's needs a client library that no longer exists. 160 judgments or the result is incomplete;
-FastChat's own summary drops unreadable grades silently.
+FastChat's needs a client library that no longer exists. A result is whole with exactly 160
+judgments, one for each question and turn; FastChat's own summary drops unreadable grades silently
+and averages in a judgment that is there twice.
 """
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from plumbline import Data, Judge, Metric, Responses, benchmark
+from plumbline.data.records import records
 from plumbline.errors import DataError
+from plumbline.plugins import beside
 
 if TYPE_CHECKING:
     from fastchat.llm_judge.common import MatchSingle
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from plumbline.judge.client import Reply
 
 Row = dict[str, Any]
+
+asking = beside(__file__, "matches")
+recorded = beside(__file__, "recorded")
 
 OWN_PROMPTS = Path(__file__).parent / "mt_bench" / "judge_prompts.jsonl"
 LOWEST, HIGHEST = 1, 10
@@ -83,7 +88,7 @@ def _references(source: str) -> list[Row]:
 
 
 def _read(path: str) -> list[Row]:
-    return [json.loads(line) for line in Path(_found(path)).read_text("utf-8").splitlines()]
+    return [row.value for _, row in records(_found(path))]
 
 
 def _found(path: str) -> str:
@@ -103,6 +108,14 @@ def _found(path: str) -> str:
         Metric("mt_bench", "higher", "1-10", 1.0, 10.0),
         Metric("first_turn", "higher", "1-10", 1.0, 10.0),
         Metric("second_turn", "higher", "1-10", 1.0, 10.0),
+        Metric("category_writing", "higher", "1-10", 1.0, 10.0),
+        Metric("category_roleplay", "higher", "1-10", 1.0, 10.0),
+        Metric("category_reasoning", "higher", "1-10", 1.0, 10.0),
+        Metric("category_math", "higher", "1-10", 1.0, 10.0),
+        Metric("category_coding", "higher", "1-10", 1.0, 10.0),
+        Metric("category_extraction", "higher", "1-10", 1.0, 10.0),
+        Metric("category_stem", "higher", "1-10", 1.0, 10.0),
+        Metric("category_humanities", "higher", "1-10", 1.0, 10.0),
     ),
     judged=True,
 )
@@ -113,94 +126,35 @@ def score(
     judge_prompts: str = str(OWN_PROMPTS),
     judge_workers: int = 4,
 ) -> list[Row]:
-    """One item per question and turn: the judge's grade.
+    """One item per question and turn: the judge's grade. Items are called CATEGORY/QUESTION.
 
     judge_prompts: a file of FastChat's judge_prompts.jsonl form; ours by default.
     """
     from plumbline.judge.client import ask_all
 
     answered = [row for row in responses.rows if len(row["answers"] or []) == 2]
-    matches = _matches(answered, responses.name, judge.name, judge_prompts)
-    replies = ask_all(judge, [_request(match) for match in matches], workers=judge_workers)
+    matches = asking.matches(answered, responses.name, judge.name, _found(judge_prompts))
+    replies = ask_all(judge, [asking.request(match) for match in matches], workers=judge_workers)
     items = [_item(match, reply) for match, reply in zip(matches, replies, strict=True)]
     silent = [row for row in responses.rows if len(row["answers"] or []) != 2]
     return items + [item for row in silent for item in _unanswered(row)]
 
 
-def _matches(rows: list[Row], model: str, judge: str, judge_prompts: str) -> list[MatchSingle]:
-    """FastChat's matches: every question's two turns, with a reference where its category has one.
-
-    FastChat looks references up under the judge's name.
-    """
-    from fastchat.llm_judge.common import NEED_REF_CATS, load_judge_prompts
-    from fastchat.llm_judge.gen_judgment import make_judge_single, make_match_single
-
-    judges = make_judge_single(judge, load_judge_prompts(_found(judge_prompts)))
-    questions = {"default": [], "math": []}
-    for row in rows:
-        kind = "math" if row["payload"]["question"]["category"] in NEED_REF_CATS else "default"
-        questions[kind].append(row["payload"]["question"])
-    answers = {model: {_number(row): _turns(row["answers"]) for row in rows}}
-    references = {judge: {_number(row): row["payload"]["reference"] for row in rows}}
-    return [
-        match
-        for kind, reference in (("default", None), ("math", references))
-        for suffix, second in (("", False), ("-mt", True))
-        for match in make_match_single(
-            questions[kind],
-            [model],
-            answers,
-            judges[kind + suffix],
-            ref_answers=reference,
-            multi_turn=second,
-        )
-    ]
-
-
-def _number(row: Row) -> int:
-    return row["payload"]["question"]["question_id"]
-
-
-def _turns(texts: list[str]) -> Row:
-    return {"choices": [{"index": 0, "turns": texts}]}
-
-
-def _request(match: MatchSingle) -> Row:
-    """The chat FastChat would send to a judge that is a chat model, with its decoding."""
-    template = match.judge.prompt_template
-    text = template["prompt_template"].format(**dict(_fields(match)))
-    return {
-        "messages": [
-            {"role": "system", "content": template["system_prompt"]},
-            {"role": "user", "content": text},
-        ],
-        "temperature": 0,
-        "max_tokens": 2048,
-    }
-
-
-def _fields(match: MatchSingle) -> Iterator[tuple[str, str]]:
-    """What FastChat's templates name; a one-turn template names question and answer alone."""
-    questions = match.question["turns"]
-    answers = match.answer["choices"][0]["turns"]
-    yield from {"question": questions[0], "answer": answers[0]}.items()
-    for turn in (1, 2):
-        yield f"question_{turn}", questions[turn - 1]
-        yield f"answer_{turn}", answers[turn - 1]
-        if match.ref_answer:
-            yield f"ref_answer_{turn}", match.ref_answer["choices"][0]["turns"][turn - 1]
-
-
 def _item(match: MatchSingle, reply: Reply) -> Row:
-    grade, reason = (None, reply.reason) if reply.choice is None else read_grade(reply.text)
+    grade, reason = read_grade(reply.text)
+    if reply.choice is None:
+        reason = reply.reason
+    elif grade is None:
+        reason = f"{reason}; see it with plumbline judge show {reply.key[:12]}"
+    number = match.question["question_id"]
     return {
-        "item": str(match.question["question_id"]),
+        "item": recorded.item_name(match.question["category"], number),
         "turn": 2 if match.multi_turn else 1,
         "metric": "mt_bench",
         "value": grade,
         "status": "missing" if grade is None else "ok",
         "reason": reason,
-        "response": f"mt-{match.question['question_id']}",
+        "response": f"mt-{number}",
         "judgment": reply.key,
     }
 
@@ -211,8 +165,8 @@ def read_grade(text: str) -> tuple[float | None, str | None]:
 
     found = re.search(one_score_pattern, text) or re.search(one_score_pattern_backup, text)
     if not found:
-        return None, f"no grade in the judgment {text[-80:]!r}"
-    grade = float(ast.literal_eval(found.group(1)))
+        return None, "the judgment has no grade"
+    grade = float(found.group(1))
     if not LOWEST <= grade <= HIGHEST:
         return None, f"the grade {grade:g} is not between {LOWEST} and {HIGHEST}"
     return grade, None
@@ -221,7 +175,7 @@ def read_grade(text: str) -> tuple[float | None, str | None]:
 def _unanswered(row: Row) -> Iterator[Row]:
     for turn in (1, 2):
         yield {
-            "item": str(_number(row)),
+            "item": recorded.item_name(row["payload"]["question"]["category"], asking.number(row)),
             "turn": turn,
             "metric": "mt_bench",
             "value": None,
@@ -232,31 +186,54 @@ def _unanswered(row: Row) -> Iterator[Row]:
 
 
 def summarise(items: list[Row]) -> list[Row]:
-    """Means over both turns, the first and the second. The standard error over both turns treats
-    a question's two grades as one draw."""
-    first = [item for item in items if item["turn"] == 1]
-    second = [item for item in items if item["turn"] == 2]
-    return [
-        _mean("mt_bench", items),
-        _mean("first_turn", first),
-        _mean("second_turn", second),
-    ]
+    """Means over both turns, the first, the second, and over each category. The standard error over
+    both turns treats a question's two grades as one draw. A question and turn with several
+    judgments counts as one without a grade."""
+    parts = {
+        "mt_bench": items,
+        "first_turn": [item for item in items if item["turn"] == 1],
+        "second_turn": [item for item in items if item["turn"] == 2],
+    }
+    sizes = {"mt_bench": 160, "first_turn": 80, "second_turn": 80}
+    for name in recorded.CATEGORIES:
+        part = [item for item in items if item["item"].startswith(f"{name}/")]
+        parts[f"category_{name}"] = part
+        sizes[f"category_{name}"] = 2 * recorded.QUESTIONS
+    return [_mean(metric, part, sizes[metric]) for metric, part in parts.items()]
 
 
-def _mean(metric: str, items: list[Row]) -> Row:
+def _mean(metric: str, items: Sequence[Row], expected: int) -> Row:
+    counts = Counter(map(recorded.key, items))
     grades: dict[str, list[float]] = {}
-    for item in sorted(items, key=lambda item: (item["item"], item["turn"])):
-        if item["value"] is not None:
+    for item in sorted(items, key=recorded.key):
+        if item["value"] is not None and counts[recorded.key(item)] == 1:
             grades.setdefault(item["item"], []).append(item["value"])
     values = [grade for pair in grades.values() for grade in pair]
     value = fmean(values) if values else None
+    is_whole = len(values) == expected == len(items)
     return {
         "metric": metric,
         "value": value,
         "se": _clustered_error(list(grades.values()), value),
         "n": len(values),
-        "n_expected": len(items),
+        "n_expected": expected,
+        "status": "ok" if is_whole else "incomplete",
+        "reason": None if is_whole else _why(items, counts, expected),
     }
+
+
+def _why(items: Sequence[Row], counts: Counter, expected: int) -> str:
+    """Which questions a mean lacks."""
+    several = [item for item in items if counts[recorded.key(item)] > 1]
+    silent = [item for item in items if item["value"] is None and item not in several]
+    found = [] if len(counts) == expected else [f"{len(counts)} judgments, not {expected}"]
+    for what, rows in (("no grade", silent), ("several judgments", several)):
+        for turn in (1, 2):
+            numbers = {recorded.question(row) for row in rows if row["turn"] == turn}
+            if numbers:
+                ordered = sorted(numbers, key=lambda number: (len(number), number))
+                found.append(f"{what}: turn {turn} of question {', '.join(ordered)}")
+    return "; ".join(found)
 
 
 def _clustered_error(groups: list[list[float]], mean: float | None) -> float | None:
@@ -266,3 +243,67 @@ def _clustered_error(groups: list[list[float]], mean: float | None) -> float | N
     totals = [sum(value - mean for value in group) for group in groups]
     size = sum(len(group) for group in groups)
     return stdev(totals) * math.sqrt(len(groups)) / size
+
+
+def rescore(*, judgments: Path) -> list[Row]:
+    """The scores that recorded judgments give to each model in the file.
+
+    judgments: FastChat's model_judgment/gpt-4_single.jsonl, which may be gzipped. A judgment that
+    has no grade, that is there twice, or whose text and stored score differ is listed and not
+    counted.
+    """
+    return [
+        {
+            "benchmark": "mt_bench",
+            "model": model,
+            "judge": judge,
+            "scores": summarise(items),
+            "problems": recorded.problems(items),
+        }
+        for (model, judge), items in recorded.items(judgments, read_grade).items()
+    ]
+
+
+def audit_cases(
+    *,
+    questions: str,
+    references: str,
+    judge_prompts: str,
+    answers: str,
+    judgments: str,
+    limit: int,
+) -> list[Row]:
+    """Gradings with a recorded grade, at most `limit`, evenly from all.
+
+    questions, references, judge_prompts: as of `prompts` and `score`. answers: a model's
+    model_answer/*.jsonl. judgments: as of `rescore`; recorded: the grade there.
+    """
+    model, turns = recorded.answers(answers)
+    known = {row["question_id"]: row for row in _references(references)}
+    rows = [
+        {"payload": {"question": row, "reference": known.get(row["question_id"])}, "answers": given}
+        for row in _questions(questions)
+        if (given := turns.get(row["question_id"]))
+    ]
+    grades = recorded.grades(judgments, model, read_grade)
+    matches = [
+        (name, match)
+        for match in asking.matches(rows, model, "judge", _found(judge_prompts))
+        if (name := (match.question["question_id"], 2 if match.multi_turn else 1)) in grades
+    ]
+    if not matches:
+        raise DataError(f"{judgments}: no grade of the answers in {answers} to {questions}")
+    return [
+        {
+            "id": f"mt-{name[0]}-turn-{name[1]}",
+            "request": asking.request(match),
+            "swapped": None,
+            "recorded": grades[name],
+        }
+        for name, match in recorded.spread(matches, limit)
+    ]
+
+
+def read_verdict(reply: Reply) -> float | None:
+    """The grade in a judge's reply."""
+    return read_grade(reply.text)[0]

@@ -28,6 +28,9 @@ METHODS = HOME / "losses"
 BENCHMARKS = HOME / "benchmarks"
 #: The name of "no alignment": a row of every table, without a file.
 SFT = "sft"
+#: A benchmark's functions that read recorded files and are called by hand: an experiment file sets
+#: none of their options.
+BY_HAND = ("rescore", "audit_cases")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ class BenchmarkSpec:
 
     def option_names(self) -> set[str]:
         """Every option an experiment file may set."""
-        return {name for names in self.options.values() for name in names}
+        functions = self.options.keys() - set(BY_HAND)
+        return {name for function in functions for name in self.options[function]}
 
     def options_for(self, function: str, options: dict[str, Any]) -> dict[str, Any]:
         """The options that one of the file's functions takes."""
@@ -169,6 +173,12 @@ def load_method(spec: MethodSpec) -> Callable:
 def load_benchmark(spec: BenchmarkSpec) -> ModuleType:
     """The benchmark's module, with `score` and, where it has them, `prompts` and `summarise`."""
     return _load(spec.path, "benchmarks")
+
+
+def beside(file: str, name: str) -> ModuleType:
+    """A module of the folder beside a benchmark's file. file: the benchmark's `__file__`."""
+    folder = Path(file).with_suffix("")
+    return _load(folder / f"{name}.py", f"benchmarks_{folder.name}")
 
 
 def code_digest(tree: ast.Module) -> str:

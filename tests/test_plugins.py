@@ -87,6 +87,21 @@ def test_a_benchmark_file_says_what_it_is(tmp_path):
     assert spec.options_for("summarise", given) == {}
 
 
+def test_functions_called_by_hand_give_an_experiment_no_options(tmp_path):
+    path = tmp_path / "bench.py"
+    path.write_text(BENCHMARK + "\n\ndef rescore(*, judgments) -> list:\n    return []\n")
+    spec = plugins.read_benchmark(path)
+    assert spec.options["rescore"] == ("judgments",)
+    assert spec.option_names() == {"strict", "limit"}
+
+
+def test_a_benchmarks_own_module_lies_in_its_folder(tmp_path):
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "reading.py").write_text("NAME = __name__\n")
+    module = plugins.beside(str(tmp_path / "bench.py"), "reading")
+    assert module.NAME in sys.modules and "reading" not in sys.modules
+
+
 @pytest.mark.parametrize("name", ["Pairs", "Singles", "Lists"])
 def test_the_first_argument_says_the_feedback(method, name):
     spec = method(("batch: Pairs", f"batch: {name}"), (" Pairs,", f" {name},"))

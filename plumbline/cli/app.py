@@ -209,6 +209,20 @@ def methods(
     listing.run(list(path))
 
 
+@app.command(
+    rich_help_panel=BY_HAND,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def rescore(
+    context: typer.Context,
+    benchmark: Annotated[str, typer.Argument(help="alone, it names its options")],
+) -> None:
+    """Print a benchmark's scores of recorded judgments as JSON: BENCHMARK --key value ..."""
+    from plumbline.cli import rescore as recorded
+
+    recorded.run(benchmark, context.args)
+
+
 @judge.command()
 def serve(
     name: Annotated[

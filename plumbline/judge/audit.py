@@ -1,8 +1,9 @@
 """How far a judge can be trusted: its liking for a place, its agreement with itself, and with the
 verdicts that another judge has left on record.
 
-A verdict is P(the second answer wins) in [0, 1] for a comparison, or a grade. Cases come from the
-benchmarks, which make their own requests and read their own verdicts.
+A verdict is P(what was shown second wins) in [0, 1] for a comparison, or a grade. Cases come from
+the benchmarks, which make their own requests, with the model's answer second, and read their own
+verdicts.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def audit(
     requests = [case["request"] | {"draw": draw} for case in cases for draw in range(draws)]
     swapped = [case["swapped"] for case in cases if case["swapped"]]
     verdicts = [read(reply) for reply in ask_all(judge, requests, workers=workers)]
-    turned = [read(reply) for reply in ask_all(judge, swapped, workers=workers)]
+    turned = [_other_side(read(reply)) for reply in ask_all(judge, swapped, workers=workers)]
     each = [verdicts[start : start + draws] for start in range(0, len(verdicts), draws)]
     first = [several[0] for several in each]
     pairs = _known(first, [case["recorded"] for case in cases])
@@ -50,6 +51,11 @@ def audit(
     }
 
 
+def _other_side(verdict: float | None) -> float | None:
+    """P(what was shown first wins): in a swapped comparison that is the model's answer."""
+    return None if verdict is None else 1.0 - verdict
+
+
 def _known(one: Sequence[float | None], other: Sequence[float | None]) -> list[tuple]:
     """The pairs of which both are there."""
     pairs = zip(one, other, strict=True)
@@ -57,7 +63,7 @@ def _known(one: Sequence[float | None], other: Sequence[float | None]) -> list[t
 
 
 def position_bias(pairs: Sequence[tuple[float, float]]) -> Row:
-    """From verdicts on the same answers in both orders, the second answer shown last, then first.
+    """From P(the same answer wins) in both orders: shown second, then shown first.
 
     same_winner: share whose winner is the same. first_place: by how much, in [-0.5, 0.5], what is
     shown first wins more than half on average.

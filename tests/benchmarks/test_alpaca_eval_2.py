@@ -5,6 +5,9 @@ import math
 
 import pytest
 
+from plumbline import Judge
+from plumbline.artifacts import file_digest
+from plumbline.errors import ConfigError, DataError, JudgeError
 from plumbline.judge.client import ask_all
 from plumbline.judge.surface import SurfaceJudge
 from plumbline.toyland import gold
@@ -105,7 +108,7 @@ def test_models_scored_in_one_process_do_not_mix(alpaca, prompts, respond, gold_
 
 def test_writes_only_to_its_scratch_folder(alpaca, prompts, respond, gold_judge, tmp_path):
     def package_files():
-        files = (path for path in alpaca._package().rglob("*") if path.is_file())
+        files = (path for path in alpaca.asking.package().rglob("*") if path.is_file())
         return {path: path.stat().st_mtime_ns for path in files if path.suffix != ".pyc"}
 
     before = package_files()
@@ -178,27 +181,14 @@ def recorded(shared_data):
     ]
 
 
-def test_published_length_controlled_win_rate_is_reproduced(
-    alpaca, recorded, shared_data, tmp_path
-):
-    calibration = shared_data / "alpaca_eval/lc_calibration/df_gamed_reconstructed.csv"
-    items = [item for row in recorded for item in alpaca._items({**row, "reason": ""})]
-    items += alpaca._length_controlled(recorded, str(calibration), tmp_path)
-    summary = {row["metric"]: row for row in alpaca.summarise(items)}
-    # Source: AlpacaEval's published leaderboard, shared/data/alpaca_eval/public/expected.csv; the
-    # calibration is a reconstruction, hence 0.01.
-    assert summary["win_rate"]["value"] == pytest.approx(29.9219322658882, abs=1e-6)
-    assert summary["win_rate"]["se"] == pytest.approx(1.3934584328741797, abs=1e-6)
-    assert summary["length_controlled_win_rate"]["value"] == pytest.approx(25.27098, abs=0.01)
-    assert summary["length_controlled_win_rate"]["se"] == pytest.approx(0.64066, abs=0.01)
-
-
 def test_official_length_control_needs_the_official_prompts(alpaca, recorded, shared_data):
     path = str(shared_data / "alpaca_eval/reference_gpt4_1106_preview.json.gz")
     rows = [{"payload": {"instruction": row["instruction"]}} for row in recorded]
     assert alpaca._obstacle(rows, recorded, path, "df_gamed.csv") is None
     swapped = [rows[1], rows[0], *rows[2:]]
     assert "in order" in alpaca._obstacle(swapped, recorded, path, "df_gamed.csv")
+    altered = [{"payload": {"instruction": recorded[0]["instruction"] + " "}}, *rows[1:]]
+    assert "in order" in alpaca._obstacle(altered, recorded, path, "df_gamed.csv")
     gap = [{**recorded[0], "preference": None}, *recorded[1:]]
     assert "804 of 805" in alpaca._obstacle(rows, gap, path, "df_gamed.csv")
 
@@ -213,6 +203,71 @@ def test_real_outputs_pass_through_the_surface_judge(
     items = alpaca.score(responses, surface_judge)
     assert surface_judge.name == SurfaceJudge.name
     assert all(0 <= value <= 100 for value in of(items, "win_rate").values())
+
+
+def test_official_length_control_says_what_it_was_made_with(
+    alpaca, toyland_data, recorded, shared_data, respond, surface_judge
+):
+    path = str(shared_data / "alpaca_eval/reference_gpt4_1106_preview.json.gz")
+    calibration = shared_data / "alpaca_eval/lc_calibration/df_gamed_reconstructed.csv"
+    prompts = alpaca.prompts(toyland_data, "test", reference=path, limit=None)
+    outputs = {row["id"]: [row["output_2"]] for row in recorded}
+    items = alpaca.score(
+        respond(prompts, lambda row: outputs[row["id"]]),
+        surface_judge,
+        official_reference=path,
+        length_calibration=str(calibration),
+        length_calibration_sha256=file_digest(calibration),
+    )
+    controlled = [item for item in items if item["metric"] == "length_controlled_win_rate"]
+    assert {item["status"] for item in controlled} == {"ok"}
+    reason = f"length_calibration has sha256 {file_digest(calibration)}"
+    assert {item["reason"] for item in controlled} == {reason}
+    summary = {row["metric"]: row for row in alpaca.summarise(items)}
+    assert summary["length_controlled_win_rate"]["n"] == 805
+
+
+def test_a_calibration_that_is_not_the_one_meant_stops_before_a_judge_is_asked(
+    alpaca, prompts, respond, tmp_path
+):
+    nobody = Judge("http://127.0.0.1:9/v1", "token", "none", "0")
+    path = tmp_path / "df_gamed.csv"
+    path.write_text(alpaca.official.COLUMNS + "\n")
+    found, wanted = file_digest(path), "0" * 64
+
+    def score(**options):
+        return alpaca.score(respond(prompts, okay), nobody, **options)
+
+    with pytest.raises(ConfigError) as caught:
+        score(length_calibration=str(path), length_calibration_sha256=wanted)
+    assert found in str(caught.value) and wanted in str(caught.value)
+    assert "length_calibration" in str(caught.value)
+    with pytest.raises(JudgeError):
+        score(length_calibration=str(path), length_calibration_sha256=found.upper())
+    with pytest.raises(ConfigError, match=rf"{alpaca.official.ORIGINAL}, but {wanted}"):
+        score(length_calibration="hub", length_calibration_sha256=wanted)
+    with pytest.raises(ConfigError, match="no file absent.csv; give AlpacaEval's df_gamed.csv"):
+        score(length_calibration="absent.csv")
+    path.write_text("preference,index\n")
+    with pytest.raises(DataError, match="line 1: the columns are 'preference,index'; expected"):
+        score(length_calibration=str(path))
+
+
+def test_the_hub_out_of_reach_is_a_reason(alpaca, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: None)
+    path, reason = alpaca.official.calibration_file("hub", tmp_path)
+    assert path is None and reason.startswith("df_gamed.csv is not to be had from the hub here (")
+
+
+def test_a_copy_in_the_users_cache_must_be_the_original(alpaca, tmp_path, monkeypatch):
+    path = tmp_path / "df_gamed.csv"
+    path.write_text("another")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: str(path))
+    with pytest.raises(ConfigError, match=alpaca.official.ORIGINAL):
+        alpaca.official.calibration_file("hub", tmp_path)
+    monkeypatch.setattr(alpaca.official, "ORIGINAL", file_digest(path))
+    assert alpaca.official.calibration_file("hub", tmp_path) == (path, None)
 
 
 # Our own length control.
@@ -236,15 +291,15 @@ def test_length_control_equals_an_independent_fit(alpaca):
         )
 
     intercept = minimize(loss, [0.0, 0.0], tol=1e-12).x[0]
-    row = alpaca.win_rate_at_equal_length(wins, differences)
+    row = alpaca.glm.win_rate_at_equal_length(wins, differences)
     assert row["value"] == pytest.approx(100 / (1 + math.exp(-intercept)), abs=1e-3)
     assert 0 < row["se"] < 20
-    mirrored = alpaca.win_rate_at_equal_length(
+    mirrored = alpaca.glm.win_rate_at_equal_length(
         [1 - win for win in wins], [-value for value in differences]
     )
     assert mirrored["value"] == pytest.approx(100 - row["value"])
 
 
 def test_length_control_is_null_where_it_cannot_be_fitted(alpaca):
-    assert alpaca.win_rate_at_equal_length([0.2, 0.4, 0.6], [5.0, 5.0, 5.0])["value"] is None
-    assert alpaca.win_rate_at_equal_length([], [])["value"] is None
+    assert alpaca.glm.win_rate_at_equal_length([0.2, 0.4, 0.6], [5.0, 5.0, 5.0])["value"] is None
+    assert alpaca.glm.win_rate_at_equal_length([], [])["value"] is None

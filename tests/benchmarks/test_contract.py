@@ -1,4 +1,4 @@
-"""Every file in `benchmarks/` keeps its contract, on four items.
+"""Every file in `benchmarks/` keeps its contract, on four items where that is enough.
 
 A benchmark that is added needs a line in `EXAMPLES` where the default example does not fit it.
 """
@@ -28,12 +28,13 @@ ITEMS = 4
 class Example:
     """options: of the benchmark's functions. answer: what the model says to every turn.
     expected: metrics that come out, all declared ones where it is None. without_gaps: why no answer
-    can be missing, where none can."""
+    can be missing, where none can. items: how many prompts are answered."""
 
     options: dict[str, Any] = field(default_factory=dict)
     answer: str = "okay , sorry i can not do that ."
     expected: tuple[str, ...] | None = None
     without_gaps: str = ""
+    items: int = ITEMS
 
 
 EXAMPLES = {
@@ -43,6 +44,7 @@ EXAMPLES = {
         expected=("toyland_arc", "toyland_ifeval"),
         without_gaps="it asks the model itself",
     ),
+    "mt_bench": Example(items=80),  # of fewer questions it makes no whole result
     "toyland": Example(without_gaps="its answers are generated in the same pipeline"),
 }
 
@@ -87,14 +89,14 @@ def subject(spec, example, world, tmp_path_factory):
         return Model(random_model(tmp_path_factory.mktemp("model")), "model", scratch)
     prompts = load_benchmark(spec).prompts
     options = spec.options_for("prompts", example.options)
-    limit = {"limit": ITEMS} if "limit" in spec.options["prompts"] else {}
+    limit = {"limit": example.items} if "limit" in spec.options["prompts"] else {}
     asked = prompts(world, spec.card.splits[-1], **limit | options)
-    return Responses(answered(pick(asked), example.answer), "model", scratch)
+    return Responses(answered(pick(asked, example.items), example.answer), "model", scratch)
 
 
-def pick(rows):
-    """Rows of four prompts: those asked several times count once."""
-    names = sorted({row["id"].removesuffix("_greedy") for row in rows})[:ITEMS]
+def pick(rows, count):
+    """Rows of `count` prompts: those asked several times count once."""
+    names = sorted({row["id"].removesuffix("_greedy") for row in rows})[:count]
     return [row for row in rows if row["id"].removesuffix("_greedy") in names]
 
 

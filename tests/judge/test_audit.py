@@ -63,14 +63,14 @@ def test_grades_by_hand():
 
 
 class FirstPlace:
-    """Likes what is shown first, 0.8 to 0.2; cannot read "?"."""
+    """Likes what is shown first, 0.8 to 0.2, whatever it is; cannot read "?"."""
 
     name, version, note = "first", "1", ""
 
     def answer(self, messages):
         if messages[-1]["content"] == "?":
             raise JudgeError("what?")
-        return Answer("0.2" if messages[-1]["content"] == "model last" else "0.8")
+        return Answer("0.2")
 
 
 def chat(text):
@@ -89,3 +89,27 @@ def test_a_judge_that_likes_a_place_is_found_out():
     assert found["first_place"] == pytest.approx(0.3)
     assert (found["same_winner"], found["self_agreement"], found["agreement"]) == (0.0, 1.0, 0.0)
     assert (found["cases"], found["judged"], found["draws"]) == (2, 1, 2)
+
+
+class Reader:
+    """Prefers the model's answer 0.9 to 0.1, wherever it stands; cannot read "?"."""
+
+    name, version, note = "reader", "1", ""
+
+    def answer(self, messages):
+        if messages[-1]["content"] == "?":
+            raise JudgeError("what?")
+        return Answer("0.9" if messages[-1]["content"] == "model last" else "0.1")
+
+
+def test_a_judge_that_reads_likes_no_place():
+    case = {"request": chat("model last"), "swapped": chat("model first"), "recorded": 0.9}
+    unread = case | {"swapped": chat("?")}
+
+    def read(reply):
+        return float(reply.text) if reply.choice else None
+
+    with served(Reader()) as judge:
+        found = audit(judge, [case, unread], read, draws=1, workers=1)
+    assert found["first_place"] == pytest.approx(0.0)
+    assert (found["same_winner"], found["agreement"]) == (1.0, 1.0)
