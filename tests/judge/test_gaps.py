@@ -60,7 +60,8 @@ def quiz(repository, tmp_path, monkeypatch):
         write_json(folders.data_record, {"splits": {"train": {"digest": "d"}}})
         run = folders.run("dpo", "beta=0.1", 0)
         write_json(run.record, {"status": "ok", "model": "weights-1"})
-        rows = [{"id": text, "answers": [text], "payload": "null"} for text in "abc"]
+        how = {"temperature": 0.0, "max_new_tokens": 8, "payload": "null"}
+        rows = [{"id": text, "answers": [text]} | how for text in "abc"]
         write_rows(run.evaluation().responses("quiz"), rows, RESPONSE)
         return path, experiment, run
 
