@@ -1,12 +1,29 @@
 """One cell of a table: the same number over several seeds."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 #: From best to worst; a cell shows the worst status among its seeds.
 SEVERITY = ("ok", "incomplete", "refused", "not_run", "diverged")
+
+
+#: Stands at a number some of whose items are in the training prompts.
+CONTAMINATED = "†"
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A number without the items that are in the training prompts: `n` of `of` items of one run.
+
+    value, spread: mean and sample deviation over seeds, as of a cell; None where nothing is left.
+    """
+
+    n: int
+    of: int
+    value: float | None
+    spread: float | None
 
 
 @dataclass(frozen=True)
@@ -20,6 +37,7 @@ class Cell:
     status: the worst of the seeds' statuses; reason: their distinct reasons, joined.
     best: the best complete cell of its column.
     stamp: what to print beside the number wherever it goes, as of a model that measures nothing.
+    clean: None where no item is known to be in the training prompts.
     """
 
     value: float | None
@@ -32,6 +50,12 @@ class Cell:
     n_expected: int = 0
     best: bool = False
     stamp: str = ""
+    clean: Clean | None = None
+
+    @property
+    def mark(self) -> str:
+        """What stands at the number, "" for nothing."""
+        return CONTAMINATED if self.clean else ""
 
     @property
     def complete(self) -> bool:
@@ -55,16 +79,38 @@ def cell(rows: Iterable[dict[str, Any]], stamp: str = "") -> Cell:
     values = present(rows, "value")
     errors = present(rows, "se")
     return Cell(
-        value=statistics.fmean(values) if values else None,
-        spread=statistics.stdev(values) if len(values) > 1 else None,
+        value=mean(values),
+        spread=spread(values),
         n_seeds=len(values),
         status=worst([row["status"] for row in rows]),
         reason="; ".join(sorted({row["reason"] for row in rows if row.get("reason")})),
-        se=statistics.fmean(errors) if errors else None,
+        se=mean(errors),
         n=sum(present(rows, "n")),
         n_expected=sum(present(rows, "n_expected")),
         stamp=stamp,
+        clean=clean(rows),
     )
+
+
+def clean(rows: Iterable[dict[str, Any]]) -> Clean | None:
+    """The same rows' scores on the items that are not in the training prompts."""
+    marked = [row for row in rows if row.get("n_contaminated")]
+    if not marked:
+        return None
+    most = max(marked, key=lambda row: row["n_contaminated"])
+    values = present(marked, "clean_value")
+    counts = int(most["n_contaminated"]), int(most["n"])
+    return Clean(*counts, mean(values), spread(values))
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """None for no values."""
+    return statistics.fmean(values) if values else None
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Sample standard deviation, None for fewer than two values."""
+    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def present(rows: list[dict[str, Any]], key: str) -> list[Any]:

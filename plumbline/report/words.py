@@ -1,19 +1,35 @@
 """How cells, ranks and headings are put into words; the same in every format."""
 
-from plumbline.aggregate import Cell, Grid, Heading, Rank, TableOne
+from plumbline.aggregate import CONTAMINATED, Cell, Clean, Grid, Heading, Rank, TableOne
+from plumbline.aggregate.notes import clean_words, contaminated_words
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 def cell_text(cell: Cell, digits: int) -> str:
     """`12.34 ± 0.56`; a cell that is not complete says its status, with or without a number, and
-    a number that has a stamp says it."""
+    a number that has a mark or a stamp has it here."""
     status = cell.status.replace("_", " ")
     if cell.value is None:
         return f"– {status}"
     spread = "" if cell.spread is None else f" ± {cell.spread:.{digits}f}"
-    text = stamped(f"{cell.value:.{digits}f}{spread}", "" if cell.complete else status)
+    number = f"{cell.value:.{digits}f}{spread}{cell.mark}"
+    text = stamped(number, "" if cell.complete else status)
     return stamped(text, cell.stamp)
+
+
+def clean_title(clean: Clean, digits: int) -> str:
+    """What a mark means at one cell."""
+    return f"{contaminated_words(clean)}; on the others: {clean_words(clean, digits)}"
+
+
+def grid_note(grid: Grid) -> str:
+    """What the marks of a grid mean, once for each count of items; "" without any mark."""
+    cells = [cell for row in grid.rows for cell in row.cells.values()]
+    counts = dict.fromkeys(contaminated_words(cell.clean) for cell in cells if cell.clean)
+    if not counts:
+        return ""
+    return f"{CONTAMINATED} {'; '.join(counts)}; validation_grid.csv has the numbers on the others."
 
 
 def rank_text(rank: Rank) -> str:
