@@ -26,7 +26,9 @@ def test_only_the_difference_is_marked(bytes_bpe):
     left = bytes_bpe("the cat sat on the mat", add_special_tokens=False)["input_ids"]
     right = bytes_bpe("the cat sat on the hat", add_special_tokens=False)["input_ids"]
     text = token_diff(bytes_bpe, TITLES, left, right)
-    first = next(place for place, pair in enumerate(zip(left, right)) if pair[0] != pair[1])
+    first = next(
+        place for place, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]
+    )
     assert text.startswith(f"the first difference is at token {first}:")
     assert 1 <= len(marked(text)) <= 3
     assert str(left[first]) in marked(text)[0] and str(right[first]) in marked(text)[0]
