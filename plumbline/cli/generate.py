@@ -101,7 +101,7 @@ def answering(
 
 
 def prove(tokenizer: PreTrainedTokenizerBase, asked: Sequence[Row], path: Path, model: str) -> None:
-    """Keep the token ids of the benchmark's longest conversation, if its format is the training's."""
+    """Keep the token ids of the longest conversation, if training would render it so."""
     longest = max(asked, key=lambda row: len(row["prompt"]) + 2 * len(row["follow_ups"]))
     proof = canary(tokenizer, longest["prompt"], CANARY, longest["follow_ups"])
     keep(path, proof, model, tokenizer)

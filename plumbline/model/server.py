@@ -151,8 +151,8 @@ class Server:
             return call(*given)
         except openai.APIStatusError as error:
             raise ConfigError(
-                f"generation: {self.choice.base_url} does not answer: {self._said(error)}; base_url "
-                "ends where /chat/completions begins, and key_env names the server's key"
+                f"generation: {self.choice.base_url} does not answer: {self._said(error)}; "
+                "base_url ends where /chat/completions begins, key_env names the server's key"
             ) from error
         except openai.APIConnectionError as error:
             raise ConfigError(
