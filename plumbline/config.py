@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from plumbline import mistakes, plugins
 from plumbline.artifacts import digest, write_text
@@ -17,6 +17,7 @@ from plumbline.schema import (
     Count,
     Difference,
     Execution,
+    Generation,
     JudgeChoice,
     Name,
     Report,
@@ -38,6 +39,7 @@ class Experiment(Strict):
     benchmarks: dict[str, dict[str, Any] | None]
     select: Select
     judge: JudgeChoice
+    generation: Generation | None = None
     report: Report
     differences: list[Difference] = []
     allow_unbounded: bool = False
@@ -53,6 +55,26 @@ class Experiment(Strict):
         if len(set(seeds)) < len(seeds):
             raise ValueError(f"each seed once, got {seeds}")
         return seeds
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Experiment:
+        """A server must not answer for two runs by one model's name."""
+        if self.generation is None:
+            return self
+        runs = {
+            run
+            for folders in self.setting_folders().values()
+            for method in self.methods
+            for run in self.runs(folders, method)
+        }
+        names = {self.generation.name_of(run, run.model) for run in runs}
+        if len(names) < len(runs):
+            raise ValueError(
+                f"generation.model: {self.generation.model!r} gives {len(runs)} runs "
+                f"{len(names)} name(s); tell them apart by {{model}}, or by {{setting}}, "
+                "{method}, {point} and {seed}"
+            )
+        return self
 
     @property
     def folder(self) -> ExperimentFolder:

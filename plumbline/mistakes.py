@@ -43,7 +43,7 @@ def _sentence(item: dict[str, Any], known: set[str]) -> str:
     if item["type"] == "missing":
         return f"{where}: required, not given"
     if item["type"] == "value_error":
-        return f"{where}: {item['ctx']['error']}"
+        return ": ".join(filter(None, [where, str(item["ctx"]["error"])]))
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown key{_hint(parts[-1], known - {parts[-1]})}"
     return f"{where}: {item['msg']}, got {item['input']!r}"

@@ -443,3 +443,26 @@ def test_no_value_of_any_kind_is_a_traceback(changes):
         config.parse(raw)
     except ConfigError as error:
         assert "mistake(s)" in str(error)
+
+
+SERVED = {"name": "vllm 0.9", "base_url": "http://127.0.0.1:8000/v1"}
+
+
+def test_a_server_is_asked_for_each_runs_folder(raw):
+    experiment = config.parse(edited(raw, "generation", SERVED))
+    run = experiment.setting_folders()["small"].run("dpo", "beta=0.1", 0)
+    assert experiment.generation.name_of(run, run.model) == str(run.model)
+    assert experiment.generation.identity() == {"name": "vllm 0.9", "model": "{model}"}
+
+
+def test_a_server_that_would_answer_for_two_runs_by_one_name_is_refused(raw):
+    """One run of SFT, and of two methods two points by two seeds: 9 runs, 5 points."""
+    [line] = problems(edited(raw, "generation", SERVED | {"model": "{method}-{point}"}))
+    assert "generation.model: '{method}-{point}' gives 9 runs 5 name(s)" in line
+    config.parse(edited(raw, "generation", SERVED | {"model": "{method}-{point}-{seed}"}))
+
+
+@pytest.mark.parametrize("model", ["{run}", "{", "{method.x}", "{0}"])
+def test_a_name_that_says_nothing_of_a_run_is_refused(raw, model):
+    [line] = problems(edited(raw, "generation", SERVED | {"model": model}))
+    assert "generation" in line and "{setting}, {method}, {point}, {seed}, {model}" in line

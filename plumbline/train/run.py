@@ -168,5 +168,6 @@ class Bench:
         """A fresh probe for one run."""
         if not self.prompts:
             return Probe(self.held_out)
-        options = {"prompts": self.prompts, "seed": derive_seed("probe", seed)}
+        batch = self.experiment.execution.answers_per_batch
+        options = {"prompts": self.prompts, "seed": derive_seed("probe", seed), "batch": batch}
         return Probe(self.held_out, partial(answer, tokenizer=self.tokenizer, **options))

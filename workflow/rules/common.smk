@@ -150,10 +150,13 @@ def method_references(folders, method):
 
 
 def benchmark_digests(split):
-    """Changes with the code and the options of the split's benchmarks, and with the judge."""
+    """Changes with the code and the options of the split's benchmarks, with the judge and with the
+    server that answers, if one does."""
+    server = EXPERIMENT.generation
     specs = [EXPERIMENT.benchmark(name) for name in EXPERIMENT.benchmarks_on(split)]
     return [[spec.digest, EXPERIMENT.options(spec.name)] for spec in specs] + [
-        list(EXPERIMENT.judge.identity)
+        list(EXPERIMENT.judge.identity),
+        *([server.identity()] if server else []),
     ]
 
 
