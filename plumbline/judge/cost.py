@@ -7,8 +7,11 @@ tokens are then at most what is said, not more.
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -169,7 +172,19 @@ def _count(
     spec = experiment.benchmark(benchmark)
     decoded = [row | {"payload": json.loads(row["payload"])} for row in rows]
     options = spec.options_for("score", experiment.options(benchmark))
-    with TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch, silence():
         subject = Responses(decoded, "estimate", scratch)
         load_benchmark(spec).score(subject, judge, **options)
     return counter.taken()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """No warnings and bars of evaluators, which would say of every judgment that it is missing."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)
