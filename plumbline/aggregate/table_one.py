@@ -1,6 +1,6 @@
 """Table 1: methods down, benchmarks across, an average rank at the end."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +47,8 @@ def table_one(
         Line(name, titles.get(name, name), only(own, "point"), tuple(cells[name]), ranks[name])
         for name, own in by_method.items()
     )
-    table = TableOne(only(rows, "setting"), headings, mark_best(lines, headings), rank, ())
+    marked = mark_best(lines, headings, rank.barred)
+    table = TableOne(only(rows, "setting"), headings, marked, rank, ())
     return replace(table, notes=notes(table, seeds, facts or {}))
 
 
@@ -89,23 +90,29 @@ def rank_methods(
         name: {h.key: c.value if c.complete else None for h, c in zip(headings, row, strict=True)}
         for name, row in cells.items()
     }
-    return average_ranks(
-        table,
+    competing = {name: row for name, row in table.items() if name not in rule.barred}
+    ranks = average_ranks(
+        competing,
         ranked=rule.ranked(table),
         columns={h.key: h.better for h in rankable(headings, list(cells.values()))},
         ties=rule.ties,
         unranked=rule.unranked,
     )
+    return ranks | {name: Rank(None, reason=why) for name, why in rule.barred.items()}
 
 
-def mark_best(lines: Sequence[Line], headings: Sequence[Heading]) -> tuple[Line, ...]:
-    """Mark the best complete cell of each column that has a direction, all of them when level."""
-    peaks = [peak([line.cells[i] for line in lines], h.better) for i, h in enumerate(headings)]
+def mark_best(
+    lines: Sequence[Line], headings: Sequence[Heading], barred: Container[str]
+) -> tuple[Line, ...]:
+    """Mark the best complete cell of each column that has a direction, all of them when level; a
+    barred method sets no mark to beat."""
+    competing = [line for line in lines if line.method not in barred]
+    peaks = [peak([line.cells[i] for line in competing], h.better) for i, h in enumerate(headings)]
     return tuple(
         replace(
             line,
             cells=tuple(
-                replace(c, best=c.complete and level(c.value) == best)
+                replace(c, best=c.complete and line in competing and level(c.value) == best)
                 for c, best in zip(line.cells, peaks, strict=True)
             ),
         )

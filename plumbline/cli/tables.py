@@ -37,10 +37,12 @@ def column(experiment: Experiment, choice: Choice) -> Column:
 
 
 def rank_rule(experiment: Experiment) -> RankRule:
-    """The experiment's way of ranking."""
+    """The experiment's way of ranking, and the methods that it leaves out."""
     rank = experiment.report.rank
     rows = tuple(rank.rows) if isinstance(rank.rows, list) else rank.rows
-    return RankRule(rows, rank.ties, rank.unranked)
+    cards = {name: experiment.method(name).card for name in experiment.methods if name != SFT}
+    barred = {name: card.unranked for name, card in cards.items() if card.unranked}
+    return RankRule(rows, rank.ties, rank.unranked, barred)
 
 
 def titles(experiment: Experiment) -> dict[str, str]:
