@@ -18,6 +18,7 @@ from plumbline.schema import (
     Difference,
     Execution,
     Generation,
+    GivenModel,
     JudgeChoice,
     Name,
     Report,
@@ -34,6 +35,7 @@ class Experiment(Strict):
     experiment: Name
     settings: dict[Name, Setting]
     methods: dict[str, dict[str, Any]]
+    models: dict[Name, GivenModel] = {}
     grid_points: Count
     seeds: list[int] = Field(min_length=1)
     benchmarks: dict[str, dict[str, Any] | None]
@@ -64,7 +66,7 @@ class Experiment(Strict):
         runs = {
             run
             for folders in self.setting_folders().values()
-            for method in self.methods
+            for method in self.entrants
             for run in self.runs(folders, method)
         }
         names = {self.generation.name_of(run, run.model) for run in runs}
@@ -75,6 +77,15 @@ class Experiment(Strict):
                 "{method}, {point} and {seed}"
             )
         return self
+
+    @property
+    def entrants(self) -> list[str]:
+        """Who has a line in the tables, in their order: the methods, then the given models."""
+        return [*self.methods, *self.models]
+
+    def is_trained(self, name: str) -> bool:
+        """Whether an entrant is trained here by a method's file: neither SFT nor a given model."""
+        return name in self.methods and name != plugins.SFT
 
     @property
     def folder(self) -> ExperimentFolder:
@@ -117,16 +128,17 @@ class Experiment(Strict):
         return self._benchmarks[name]
 
     def points(self, method: str) -> list[dict[str, Any]]:
-        """The grid of a method: every combination of its listed values, in the file's order."""
-        return list(grid(self.methods[method]))
+        """The grid of a method: every combination of its listed values, in the file's order. What
+        is not trained has one point, without values."""
+        return list(grid(self.methods.get(method, {})))
 
     def point(self, method: str, name: str) -> dict[str, Any]:
         """The hyperparameters of the grid point with this folder name."""
         return next(item for item in self.points(method) if point_name(item) == name)
 
     def seeds_of(self, method: str) -> list[int]:
-        """Alignment seeds; SFT is one model, whatever the seed."""
-        return self.seeds[:1] if method == plugins.SFT else self.seeds
+        """Alignment seeds; what is not trained is one model, whatever the seed."""
+        return self.seeds if self.is_trained(method) else self.seeds[:1]
 
     def runs(self, setting: SettingFolder, method: str) -> list[Run]:
         """Every run of a method in a setting."""

@@ -86,7 +86,8 @@ def _recipes(raw: dict[str, Any]) -> Iterator[tuple[str, Align]]:
 
 
 def _method_problems(raw: dict[str, Any]) -> list[str]:
-    problems = []
+    both = _mapping(raw, "methods").keys() & _mapping(raw, "models").keys()
+    problems = [f"models.{name}: a method has this name; give another" for name in sorted(both)]
     for name, values in _mapping(raw, "methods").items():
         if name == plugins.SFT:
             problems += [f"methods.sft: takes no hyperparameters, got {values}"] if values else []

@@ -84,6 +84,12 @@ class PretrainedModel(Strict):
     dtype: Literal["float32", "bfloat16"] = "float32"
 
 
+class GivenModel(PretrainedModel):
+    """A model trained elsewhere that has a line in the tables beside ours, under `title`."""
+
+    title: str = ""
+
+
 Precision = Literal["float32", "bf16"]
 
 

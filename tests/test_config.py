@@ -466,3 +466,16 @@ def test_a_server_that_would_answer_for_two_runs_by_one_name_is_refused(raw):
 def test_a_name_that_says_nothing_of_a_run_is_refused(raw, model):
     [line] = problems(edited(raw, "generation", SERVED | {"model": model}))
     assert "generation" in line and "{setting}, {method}, {point}, {seed}, {model}" in line
+
+
+def test_given_models_stand_after_the_methods_with_one_point_and_one_seed(raw):
+    experiment = config.parse(edited(raw, "models", {"other": {"path": "somewhere"}}))
+    assert experiment.entrants == ["sft", "dpo", "pro_b", "other"]
+    [run] = experiment.runs(experiment.setting_folders()["small"], "other")
+    assert (run.point, run.seed) == ("default", 0)
+    assert [experiment.is_trained(name) for name in experiment.entrants] == [0, 1, 1, 0]
+
+
+def test_a_given_model_must_not_be_called_like_a_method(raw):
+    [line] = problems(edited(raw, "models", {"dpo": {"path": "somewhere"}}))
+    assert line == "models.dpo: a method has this name; give another"

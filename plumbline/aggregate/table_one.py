@@ -1,6 +1,6 @@
 """Table 1: methods down, benchmarks across, an average rank at the end."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ def table_one(
     rank: RankRule,
     *,
     methods: Sequence[str] = (),
+    single: Collection[str] = (SFT,),
     titles: Mapping[str, str] | None = None,
     facts: Mapping[str, str] | None = None,
     stamp: str = "",
@@ -26,7 +27,8 @@ def table_one(
 
     rows: `rows.RESULT` dicts or a DataFrame, one point per method. methods: who must appear, in
     order, whether or not they have rows; the default is everyone with rows, SFT first.
-    titles: how methods are printed. facts: further notes (data, model, selection rule, versions).
+    single: who has one model, whatever the seed. titles: how methods are printed. facts: further
+    notes (data, model, selection rule, versions).
     stamp: printed in every cell.
     Numbers of different judges or benchmark versions never share a column: they get one each.
     Raises DataError for rows of several settings or of several points of a method.
@@ -36,9 +38,9 @@ def table_one(
     by_method = {name: [] for name in tuple(methods) or row_order(rows)}
     for row in rows:
         by_method.setdefault(row["method"], []).append(row)
-    seeds = sorted({row["seed"] for row in rows if row["method"] != SFT})
+    seeds = sorted({row["seed"] for row in rows if row["method"] not in single})
     cells = {
-        name: cells_of(own, headings, seeds_of(name, own, seeds), stamp)
+        name: cells_of(own, headings, seeds_of(own, () if name in single else seeds), stamp)
         for name, own in by_method.items()
     }
     ranks = rank_methods(cells, headings, rank)
@@ -58,9 +60,9 @@ def row_order(rows: Iterable[dict[str, Any]]) -> list[str]:
     return sorted(seen, key=lambda name: name != SFT)
 
 
-def seeds_of(method: str, own: Sequence[dict[str, Any]], seeds: Sequence[int]) -> Sequence[int]:
-    """The seeds a method should have: its rivals', or for SFT, which may have fewer, its own."""
-    return sorted({row["seed"] for row in own}) if method == SFT else seeds
+def seeds_of(own: Sequence[dict[str, Any]], seeds: Sequence[int]) -> Sequence[int]:
+    """The seeds a method should have, or, where nobody says, those it has."""
+    return seeds or sorted({row["seed"] for row in own})
 
 
 def cells_of(

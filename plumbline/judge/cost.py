@@ -26,7 +26,7 @@ from plumbline.judge.ledger import Ledger
 from plumbline.judge.upstream import price
 from plumbline.judge.wire import Asked, Body, NoJudgment
 from plumbline.layout import SettingFolder, selected
-from plumbline.plugins import SFT, load_benchmark
+from plumbline.plugins import load_benchmark
 from plumbline.prompts import prompts_of
 
 Row = dict[str, Any]
@@ -141,12 +141,12 @@ def answer_files(
     if split == "test":
         return [
             selected(folders, experiment.experiment, method, seed).responses(benchmark)
-            for method in experiment.methods
+            for method in experiment.entrants
             for seed in experiment.seeds_of(method)
         ]
-    runs = [run for method in experiment.methods for run in experiment.runs(folders, method)]
+    runs = [run for method in experiment.entrants for run in experiment.runs(folders, method)]
     if split == "probes":
-        return [run.probes for run in runs if run.method != SFT]
+        return [run.probes for run in runs if experiment.is_trained(run.method)]
     return [run.evaluation().responses(benchmark) for run in runs]
 
 

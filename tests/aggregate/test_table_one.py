@@ -57,6 +57,13 @@ def test_a_barred_method_stands_in_the_table_and_outside_of_the_contest(rows):
     assert "dpo: – (fidelity: unverified)" in dict(table.notes)["Average rank"]
 
 
+def test_who_has_one_model_has_no_gap_for_the_other_seeds(rows, row):
+    given = [row("elsewhere", 30.0, point="default")]
+    table = table_one(rows + given, [WIN], RankRule(), single=("sft", "elsewhere"))
+    assert lines_of(table)["elsewhere"].cells[0].complete
+    assert not lines_of(table_one(rows + given, [WIN], RankRule()))["elsewhere"].cells[0].complete
+
+
 def test_data_frames_give_the_same_table(rows):
     assert table_one(pd.DataFrame(rows), [WIN], RankRule()) == table_one(rows, [WIN], RankRule())
 

@@ -169,6 +169,36 @@ def test_a_server_answers_in_place_of_the_model(done, command, tmp_path, monkeyp
     assert all("answered by served 1" in row["decoding"] for row in scored)
 
 
+def test_a_model_trained_elsewhere_has_a_line_of_its_own(done, command, tmp_path, monkeypatch):
+    """Here the SFT model's own folder: its numbers are SFT's, under the other name."""
+    shutil.copytree(Path.cwd(), tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    given = {"elsewhere": {"path": str(done.folders.sft.model), "title": "Trained elsewhere"}}
+    text = Path("tiny.yaml").read_text().replace("experiment: tiny", "experiment: wider")
+    Path("wider.yaml").write_text(text + f"models: {given}\n")
+    run = done.folders.run("elsewhere", "default", 0)
+    records = [*done.records, run.record]
+    assert "ok" in command("align", "wider.yaml", *records).split("\n")
+    assert "ok" not in command("align", "wider.yaml", *records).split("\n")
+    for stage in ("generate", "score"):
+        command(stage, "wider.yaml", "validation", *records)
+    names = ("dpo", "sft", "elsewhere")
+    for name in names:
+        command("select", "wider.yaml", done.folders.name, name)
+    choices = [done.folders.selection("wider", name) for name in names]
+    for stage in ("generate", "score"):
+        command(stage, "wider.yaml", "test", *choices)
+    command("aggregate", "wider.yaml")
+    rows = read_rows(config.read(Path("wider.yaml")).folder.rows)
+    values = {
+        name: {row["metric"]: row["value"] for row in rows if row["method"] == name}
+        for name in names
+    }
+    assert values["elsewhere"] == values["sft"] != values["dpo"]
+    said = command("summary", "wider.yaml")
+    assert "Trained elsewhere" in said and f"{done.folders.sft.model} at main" in said
+
+
 def test_a_diverged_run_gives_no_answers(done):
     run = done.folders.run("dpo", "beta=9.0", 0)
     write_json(run.record, {"status": "diverged", "model": None, "step": 1, "examples": []})
