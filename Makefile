@@ -15,7 +15,7 @@ TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 LOCAL_cpu_Linux := +cpu
 TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
 
-.PHONY: demo test check bench readme lock setup phenomenon
+.PHONY: demo test test-offline check bench readme lock setup phenomenon
 
 demo: setup
 	@$(SNAKEMAKE) --quiet rules
@@ -23,6 +23,10 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow"
+
+# The same tests where there is no network but this machine's own loopback (Linux).
+test-offline: setup
+	unshare --map-root-user --net sh -c 'ip link set lo up && exec $(MAKE) test CORES=$(CORES)'
 
 # DPO's falling likelihood in three seeds with its controls, held against its claims (minutes).
 phenomenon: setup

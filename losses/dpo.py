@@ -4,7 +4,13 @@ from torch.nn.functional import logsigmoid
 from plumbline import Pairs, Positive, method
 
 
-@method(title="DPO", paper="arXiv:2305.18290v3", needs=("reference",))
+@method(
+    title="DPO",
+    paper="arXiv:2305.18290v3",
+    needs=("reference",),
+    oracle="TRL `sigmoid`; mpmath",
+    axes=("pair-wise", "offline", "reference", "general"),
+)
 def dpo(batch: Pairs, *, beta: Positive = 0.1) -> Tensor:
     """Logistic loss on the difference of two log-ratios: only the difference, never the level.
 

@@ -8,6 +8,8 @@ from plumbline import Positive, Singles, method
     paper="arXiv:2402.01306v4",
     needs=("reference", "mismatched"),
     coupled=True,
+    oracle="TRL `kto`; mpmath",
+    axes=("point-wise", "offline", "reference", "imbalance"),
 )
 def kto(
     batch: Singles,

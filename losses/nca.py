@@ -4,7 +4,13 @@ from torch.nn.functional import logsigmoid
 from plumbline import Pairs, Positive, method
 
 
-@method(title="NCA", paper="arXiv:2402.05369v3", needs=("reference",))
+@method(
+    title="NCA",
+    paper="arXiv:2402.05369v3",
+    needs=("reference",),
+    oracle="TRL `nca_pair`; mpmath",
+    axes=("pair-wise", "offline", "reference", "likelihood displacement"),
+)
 def nca(batch: Pairs, *, beta: Positive = 0.01) -> Tensor:
     """Noise contrastive alignment of a pair: each response against the reference, not each other.
 

@@ -4,7 +4,13 @@ from torch.nn.functional import logsigmoid
 from plumbline import Lists, Positive, method
 
 
-@method(title="NCA (N scored)", paper="arXiv:2402.05369v3", needs=("reference",))
+@method(
+    title="NCA (N scored)",
+    paper="arXiv:2402.05369v3",
+    needs=("reference",),
+    oracle="hand calculation; `nca` at N = 2",
+    axes=("list-wise", "offline", "reference", "likelihood displacement"),
+)
 def nca_list(batch: Lists, *, beta: Positive = 0.01, temperature: Positive = 1e-4) -> Tensor:
     """NCA on N scored responses: pull up by softmax of the scores, push all down evenly.
 

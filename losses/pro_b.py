@@ -10,6 +10,8 @@ from plumbline import Positive, Singles, method
     needs=("reference",),
     optimum="alpha > 1",
     theorem="Theorem 4.2, arXiv:2505.23316v2",
+    oracle="mpmath",
+    axes=("point-wise", "offline", "reference", "imbalance"),
 )
 def pro_b(
     batch: Singles,

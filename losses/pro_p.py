@@ -4,7 +4,13 @@ from torch.nn.functional import logsigmoid
 from plumbline import Pairs, Positive, method
 
 
-@method(title="PRO-P", paper="arXiv:2505.23316v2", needs=("reference",))
+@method(
+    title="PRO-P",
+    paper="arXiv:2505.23316v2",
+    needs=("reference",),
+    oracle="mpmath",
+    axes=("pair-wise", "offline", "reference", "likelihood displacement"),
+)
 def pro_p(batch: Pairs, *, beta: Positive = 0.1) -> Tensor:
     """DPO with its full regularizer restored, for pairs: the level of both responses is anchored.
 

@@ -10,6 +10,8 @@ from plumbline import Lists, Positive, method
     needs=("reference",),
     optimum="alpha > (n + 1) * (n - 1) / n**2",
     theorem="Theorem 4.2, arXiv:2505.23316v2, at the worst scores in [0, 1]",
+    oracle="mpmath",
+    axes=("list-wise", "offline", "reference", "likelihood displacement"),
 )
 def pro_s(batch: Lists, *, beta: Positive = 0.1, alpha: Positive = 2.5) -> Tensor:
     """PRO for N scored responses: a push by centred score, every pair held together.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from plumbline import mistakes, plugins
 from plumbline.artifacts import digest, write_text
@@ -17,6 +17,8 @@ from plumbline.schema import (
     Count,
     Difference,
     Execution,
+    Generation,
+    GivenModel,
     JudgeChoice,
     Name,
     Report,
@@ -33,11 +35,13 @@ class Experiment(Strict):
     experiment: Name
     settings: dict[Name, Setting]
     methods: dict[str, dict[str, Any]]
+    models: dict[Name, GivenModel] = {}
     grid_points: Count
     seeds: list[int] = Field(min_length=1)
     benchmarks: dict[str, dict[str, Any] | None]
     select: Select
     judge: JudgeChoice
+    generation: Generation | None = None
     report: Report
     differences: list[Difference] = []
     allow_unbounded: bool = False
@@ -53,6 +57,35 @@ class Experiment(Strict):
         if len(set(seeds)) < len(seeds):
             raise ValueError(f"each seed once, got {seeds}")
         return seeds
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Experiment:
+        """A server must not answer for two runs by one model's name."""
+        if self.generation is None:
+            return self
+        runs = {
+            run
+            for folders in self.setting_folders().values()
+            for method in self.entrants
+            for run in self.runs(folders, method)
+        }
+        names = {self.generation.name_of(run, run.model) for run in runs}
+        if len(names) < len(runs):
+            raise ValueError(
+                f"generation.model: {self.generation.model!r} gives {len(runs)} runs "
+                f"{len(names)} name(s); tell them apart by {{model}}, or by {{setting}}, "
+                "{method}, {point} and {seed}"
+            )
+        return self
+
+    @property
+    def entrants(self) -> list[str]:
+        """Who has a line in the tables, in their order: the methods, then the given models."""
+        return [*self.methods, *self.models]
+
+    def is_trained(self, name: str) -> bool:
+        """Whether an entrant is trained here by a method's file: neither SFT nor a given model."""
+        return name in self.methods and name != plugins.SFT
 
     @property
     def folder(self) -> ExperimentFolder:
@@ -95,16 +128,17 @@ class Experiment(Strict):
         return self._benchmarks[name]
 
     def points(self, method: str) -> list[dict[str, Any]]:
-        """The grid of a method: every combination of its listed values, in the file's order."""
-        return list(grid(self.methods[method]))
+        """The grid of a method: every combination of its listed values, in the file's order. What
+        is not trained has one point, without values."""
+        return list(grid(self.methods.get(method, {})))
 
     def point(self, method: str, name: str) -> dict[str, Any]:
         """The hyperparameters of the grid point with this folder name."""
         return next(item for item in self.points(method) if point_name(item) == name)
 
     def seeds_of(self, method: str) -> list[int]:
-        """Alignment seeds; SFT is one model, whatever the seed."""
-        return self.seeds[:1] if method == plugins.SFT else self.seeds
+        """Alignment seeds; what is not trained is one model, whatever the seed."""
+        return self.seeds if self.is_trained(method) else self.seeds[:1]
 
     def runs(self, setting: SettingFolder, method: str) -> list[Run]:
         """Every run of a method in a setting."""

@@ -47,6 +47,26 @@ Fraction = Annotated[float, RANGES["Fraction"]]
 Real = Annotated[float, RANGES["Real"]]
 
 
+#: Where a method stands on the four axes of arXiv:2503.11701v1, in their order, one word on each.
+AXES = {
+    "data": ("point-wise", "pair-wise", "list-wise", "token-level"),
+    "framework": ("offline", "iterative", "unlearning"),
+    "constraint": ("reference", "reference-free", "divergence", "supervised"),
+    "property": (
+        "general",
+        "length bias",
+        "likelihood displacement",
+        "label noise",
+        "overfitting",
+        "distribution shift",
+        "imbalance",
+        "forgetting",
+    ),
+}
+#: Whether a method's formula was read in its paper or code, or is known from elsewhere only.
+FIDELITY = ("verified", "unverified")
+
+
 @dataclass(frozen=True)
 class Metric:
     """One number a benchmark reports.
@@ -76,6 +96,16 @@ class MethodCard:
     optimum: str = "True"
     theorem: str = ""
     exempt: tuple[tuple[str, str], ...] = ()
+    oracle: str = ""
+    axes: tuple[str, ...] = ()
+    fidelity: str = "verified"
+
+    @property
+    def unranked(self) -> str | None:
+        """Why the method takes no part in ranks, or None where it does."""
+        if self.fidelity == "unverified":
+            return "fidelity: unverified"
+        return "unlearning" if "unlearning" in self.axes else None
 
 
 @dataclass(frozen=True)
@@ -98,6 +128,9 @@ def method(
     optimum: str = "True",
     theorem: str = "",
     exempt: tuple[tuple[str, str], ...] = (),
+    oracle: str = "",
+    axes: tuple[str, ...] = (),
+    fidelity: str = "verified",
 ) -> Callable[[Callable], Callable]:
     """Declare a loss function as a method. All arguments are literals, read without importing.
 
@@ -105,9 +138,13 @@ def method(
     coupled: one example's loss depends on the others of the global batch.
     optimum: an expression in the hyperparameters and `n` (responses a prompt) that must hold for
     the loss to be bounded below, by `theorem`; the config refuses other points unless it says
-    `allow_unbounded: true`. exempt: (contract check, reason) pairs.
+    `allow_unbounded: true`. exempt: (contract check, reason) pairs. oracle: what its test holds it
+    against, not written by us. axes: one word of each of `AXES`, in their order. fidelity: a key
+    of `FIDELITY`; an unverified method is trained and listed, but takes no part in ranks.
     """
-    card = MethodCard(title, paper, needs, coupled, optimum, theorem, exempt)
+    card = MethodCard(
+        title, paper, needs, coupled, optimum, theorem, exempt, oracle, axes, fidelity
+    )
 
     def mark(function: Callable) -> Callable:
         function.card = card

@@ -160,6 +160,10 @@ class Evaluation:
         """Token ids of one rendered conversation: proof of the chat format."""
         return self.folder / "responses" / self.split / f"{benchmark}.canary.json"
 
+    def answered(self, benchmark: str) -> Path:
+        """Who answered, and how many answers are empty, unfinished, cut or missing."""
+        return self.folder / "responses" / self.split / f"{benchmark}.answered.json"
+
     def items(self, benchmark: str) -> Path:
         return self.folder / "scores" / benchmark / self.split / "items.parquet"
 

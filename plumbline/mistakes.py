@@ -43,7 +43,7 @@ def _sentence(item: dict[str, Any], known: set[str]) -> str:
     if item["type"] == "missing":
         return f"{where}: required, not given"
     if item["type"] == "value_error":
-        return f"{where}: {item['ctx']['error']}"
+        return ": ".join(filter(None, [where, str(item["ctx"]["error"])]))
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown key{_hint(parts[-1], known - {parts[-1]})}"
     return f"{where}: {item['msg']}, got {item['input']!r}"
@@ -86,7 +86,8 @@ def _recipes(raw: dict[str, Any]) -> Iterator[tuple[str, Align]]:
 
 
 def _method_problems(raw: dict[str, Any]) -> list[str]:
-    problems = []
+    both = _mapping(raw, "methods").keys() & _mapping(raw, "models").keys()
+    problems = [f"models.{name}: a method has this name; give another" for name in sorted(both)]
     for name, values in _mapping(raw, "methods").items():
         if name == plugins.SFT:
             problems += [f"methods.sft: takes no hyperparameters, got {values}"] if values else []

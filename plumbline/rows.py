@@ -40,13 +40,15 @@ PROMPT = pa.schema(
     ]
 )
 
-#: A model's answers, one per turn; `finished` says whether the turn ended with the end token.
+#: A model's answers, one per turn, fewer where one was refused; `finished` says whether the turn
+#: ended with the end token, `cut` how many tokens its prompt lost at the start for want of room.
 RESPONSE = pa.schema(
     [
         *PROMPT,
         ("answers", pa.list_(pa.string())),
         ("finished", pa.list_(pa.bool_())),
         ("tokens", pa.list_(pa.int64())),
+        ("cut", pa.list_(pa.int64())),
     ]
 )
 

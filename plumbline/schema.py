@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,7 +21,7 @@ from pydantic import (
 )
 
 from plumbline.artifacts import digest
-from plumbline.layout import SettingFolder
+from plumbline.layout import Run, SettingFolder
 from plumbline.toyland.spec import WorldSpec
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -81,6 +82,12 @@ class PretrainedModel(Strict):
     trust_remote_code: bool = False
     chat_template: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+class GivenModel(PretrainedModel):
+    """A model trained elsewhere that has a line in the tables beside ours, under `title`."""
+
+    title: str = ""
 
 
 Precision = Literal["float32", "bf16"]
@@ -273,6 +280,41 @@ class JudgeChoice(Strict):
         return name
 
 
+class Generation(Strict):
+    """A server of OpenAI's API, such as vLLM's, that answers in place of transformers here.
+
+    name: what answers, with its version; part of every answer's identity, as `model` is. model:
+    what the server calls a run's model, with `{setting}`, `{method}`, `{point}`, `{seed}`, or
+    `{model}` for its folder. key_env: the environment variable that holds the key. workers: how
+    many conversations go on at a time.
+    """
+
+    name: str
+    base_url: str
+    model: str = "{model}"
+    key_env: str | None = None
+    workers: Count = 16
+    timeout_seconds: Rate = 600.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Generation:
+        run = Run("setting", "method", "point", 0)
+        try:
+            self.name_of(run, "model")
+        except (LookupError, ValueError, AttributeError) as error:
+            known = "{setting}, {method}, {point}, {seed}, {model}"
+            raise ValueError(f"model: {self.model!r} may name {known} ({error!r})") from error
+        return self
+
+    def name_of(self, run: Run, model: Path | str) -> str:
+        """What the server calls a run's model. model: its folder."""
+        return self.model.format(model=model, **asdict(run))
+
+    def identity(self) -> dict[str, str]:
+        """What decides answers: where the server listens and how it is asked do not."""
+        return {"name": self.name, "model": self.model}
+
+
 class Column(Strict):
     """One column of Table 1."""
 
@@ -323,9 +365,10 @@ class Execution(Strict):
 
     runs_per_job: runs that one align job trains, one after the other; models_per_job: models that
     one generate or score job takes. keep_models: which aligned models stay on the disk, see `keep`.
-    gpus_per_run: GPUs an align or generate job asks for. base_threads are for pretrain, sft and
-    reference. On a busy machine two threads wait for each other at every operation: 2 were measured
-    30 times slower than 1 beside other jobs.
+    answers_per_batch: prompts that are answered in one batch. gpus_per_run: GPUs an align or
+    generate job asks for. base_threads are for pretrain, sft and reference. On a busy machine two
+    threads wait for each other at every operation: 2 were measured 30 times slower than 1 beside
+    other jobs.
 
     processes: that train one model together, started by `launcher`: each with all weights (ddp) or
     with a share of them (fsdp2). micro_batch: examples a forward pass; auto is what memory allows.
@@ -335,6 +378,7 @@ class Execution(Strict):
     runs_per_job: Count = 6
     models_per_job: Count = 6
     keep_models: Literal["all", "selected", "none"] = "all"
+    answers_per_batch: Count = 256
     gpus_per_run: Annotated[int, Field(ge=0)] = 0
     threads_per_run: Count = 1
     base_threads: Count = 1

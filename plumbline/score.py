@@ -60,13 +60,14 @@ def fingerprint(
     experiment: Experiment, spec: BenchmarkSpec, model: str | None, judge: Judge | None
 ) -> Row:
     """Everything that decides a score but the weights' own history."""
+    server = experiment.generation if spec.needs == "responses" else None
     return {
         "engine": ENGINE,
         "model": model,
         "benchmark": spec.digest,
         "options": experiment.options(spec.name),
         "judge": [judge.name, judge.version] if judge and spec.card.judged else None,
-    }
+    } | ({"generation": server.identity()} if server else {})
 
 
 def identity(experiment: Experiment, spec: BenchmarkSpec, split: str, target: Target) -> Row:
@@ -122,6 +123,8 @@ def decoding(experiment: Experiment, spec: BenchmarkSpec, target: Target) -> dic
     if spec.needs == "model":
         return {}
     text = sampling(read_rows(target.evaluation.responses(spec.name)))
+    if experiment.generation:
+        text += f", answered by {experiment.generation.name}"
     return {metric.name: text for metric in spec.card.metrics}
 
 

@@ -1,4 +1,4 @@
-"""A server that judges by script: each request meets the next act, from then on the last one."""
+"""A server that answers by script: each request meets the next act, from then on the last one."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ class Handler(BaseHTTPRequestHandler):
         self.request_body = self.rfile.read(int(self.headers["Content-Length"]))
         self.asked: dict[str, Any] = json.loads(self.request_body)
         self.server.stage.act(self)(self)
+
+    def do_GET(self) -> None:
+        listed = {"object": "list", "data": [_model(name) for name in self.server.stage.models]}
+        self.send(200, json.dumps(listed).encode(), Content_Type="application/json")
 
     def send(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -57,6 +61,7 @@ class Stage:
         self.seen: Counter[str] = Counter()
         self.bearers: set[str | None] = set()
         self.url = ""
+        self.models = [MODEL]
 
     def act(self, handler: Handler) -> Act:
         with self.lock:
@@ -64,6 +69,10 @@ class Stage:
             self.seen[handler.asked["messages"][-1]["content"]] += 1
             self.bearers.add(handler.headers.get("Authorization"))
         return self.acts[min(number, len(self.acts) - 1)]
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 1, "owned_by": "tests"}
 
 
 @contextmanager
@@ -81,19 +90,31 @@ def upstream(*acts: Act) -> Iterator[Stage]:
         server.server_close()
 
 
-def says(text: str = "Rating: [[7]]", model: str | None = MODEL, seconds: float = 0.0) -> Act:
-    """An ordinary answer, after a while; 10 prompt and 2 completion tokens."""
+def says(
+    text: str = "Rating: [[7]]",
+    model: str | None = MODEL,
+    seconds: float = 0.0,
+    finish: str = "stop",
+    count: Callable[[list], int] = lambda messages: 10,
+) -> Act:
+    """An ordinary answer, after a while; 10 prompt and 2 completion tokens, unless `count` says
+    how many tokens the messages are."""
 
     def act(handler: Handler) -> None:
         time.sleep(seconds)
+        prompt = count(handler.asked["messages"])
         message = {"role": "assistant", "content": text}
         body = {
             "id": "x",
             "object": "chat.completion",
             "created": 1,
             "model": model,
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12},
+            "choices": [{"index": 0, "finish_reason": finish, "message": message}],
+            "usage": {
+                "prompt_tokens": prompt,
+                "completion_tokens": 2,
+                "total_tokens": prompt + 2,
+            },
         }
         handler.send(200, json.dumps(body).encode(), Content_Type="application/json")
 

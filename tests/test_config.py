@@ -443,3 +443,39 @@ def test_no_value_of_any_kind_is_a_traceback(changes):
         config.parse(raw)
     except ConfigError as error:
         assert "mistake(s)" in str(error)
+
+
+SERVED = {"name": "vllm 0.9", "base_url": "http://127.0.0.1:8000/v1"}
+
+
+def test_a_server_is_asked_for_each_runs_folder(raw):
+    experiment = config.parse(edited(raw, "generation", SERVED))
+    run = experiment.setting_folders()["small"].run("dpo", "beta=0.1", 0)
+    assert experiment.generation.name_of(run, run.model) == str(run.model)
+    assert experiment.generation.identity() == {"name": "vllm 0.9", "model": "{model}"}
+
+
+def test_a_server_that_would_answer_for_two_runs_by_one_name_is_refused(raw):
+    """One run of SFT, and of two methods two points by two seeds: 9 runs, 5 points."""
+    [line] = problems(edited(raw, "generation", SERVED | {"model": "{method}-{point}"}))
+    assert "generation.model: '{method}-{point}' gives 9 runs 5 name(s)" in line
+    config.parse(edited(raw, "generation", SERVED | {"model": "{method}-{point}-{seed}"}))
+
+
+@pytest.mark.parametrize("model", ["{run}", "{", "{method.x}", "{0}"])
+def test_a_name_that_says_nothing_of_a_run_is_refused(raw, model):
+    [line] = problems(edited(raw, "generation", SERVED | {"model": model}))
+    assert "generation" in line and "{setting}, {method}, {point}, {seed}, {model}" in line
+
+
+def test_given_models_stand_after_the_methods_with_one_point_and_one_seed(raw):
+    experiment = config.parse(edited(raw, "models", {"other": {"path": "somewhere"}}))
+    assert experiment.entrants == ["sft", "dpo", "pro_b", "other"]
+    [run] = experiment.runs(experiment.setting_folders()["small"], "other")
+    assert (run.point, run.seed) == ("default", 0)
+    assert [experiment.is_trained(name) for name in experiment.entrants] == [0, 1, 1, 0]
+
+
+def test_a_given_model_must_not_be_called_like_a_method(raw):
+    [line] = problems(edited(raw, "models", {"dpo": {"path": "somewhere"}}))
+    assert line == "models.dpo: a method has this name; give another"

@@ -113,6 +113,8 @@ def test_the_tree_shows_every_module():
 
 #: The section that describes each object of an experiment file.
 SECTIONS = {
+    "Generation": "`generation`",
+    "GivenModel": "`models.NAME`",
     "Experiment": "The file",
     "Setting": "`settings.NAME`",
     "ToylandData": "`data` of source `toyland`",

@@ -1,13 +1,16 @@
-"""Answers turn by turn: a follow-up is asked after the model's own answer, in the order given."""
+"""Answers turn by turn: a follow-up is asked after the model's own answer, in the order given.
+
+What they say of themselves: nothing empty, unfinished, cut or refused is dropped or left uncounted.
+"""
 
 import pytest
 import torch
 
 from plumbline import generate as stage
 from plumbline.errors import ConfigError
-from plumbline.generate import answer
+from plumbline.generate import answer, converse, counts
 from plumbline.model.folder import scratch_model
-from plumbline.model.sampling import Answer
+from plumbline.model.sampling import Answer, Turn
 from plumbline.model.tokenizer import prompt_ids, word_tokenizer
 from plumbline.rows import RESPONSE
 from plumbline.schema import ScratchModel
@@ -104,9 +107,10 @@ def test_prompts_that_are_decoded_differently_are_asked_apart(model, tokenizer, 
 def test_a_long_prompt_is_cut_at_its_start(model, tokenizer, asked):
     """64 positions and 6 new tokens leave 58."""
     text = " ".join(WORDS * 5)
-    answer(model, tokenizer, [row("q", text)], seed=0)
+    found = answer(model, tokenizer, [row("q", text), row("r", WORDS[0])], seed=0)
     whole = prompt_ids(tokenizer, [{"role": "user", "content": text}])
-    assert len(whole) > 58 and asked[0]["prompts"] == [whole[-58:]]
+    assert len(whole) > 58 and asked[0]["prompts"][0] == whole[-58:]
+    assert [item["cut"] for item in found] == [[len(whole) - 58], [0]]
 
 
 @pytest.mark.parametrize("limit", [64, 65])
@@ -122,6 +126,8 @@ def test_order_and_company_change_no_answer(model, tokenizer):
     found = answer(model, tokenizer, rows, seed=0)
     assert answer(model, tokenizer, rows[::-1], seed=0) == found[::-1]
     assert answer(model, tokenizer, rows[2:3], seed=0) == found[2:3]
+    assert answer(model, tokenizer, rows, seed=0, batch=1) == found
+    assert answer(model, tokenizer, rows, seed=0, batch=4) == found
     assert len({tuple(item["answers"]) for item in found}) == 6
     assert answer(model, tokenizer, rows, seed=1) != found
 
@@ -149,3 +155,27 @@ def test_the_models_mode_is_left_as_it_was(model, tokenizer, training):
 
 def test_nothing_asked_is_nothing_answered(model, tokenizer):
     assert answer(model, tokenizer, [], seed=0) == []
+
+
+def test_a_refused_turn_ends_its_conversation_and_no_other():
+    asked = []
+
+    def speak(conversations, keys, temperature, limit):
+        asked.append(keys)
+        return [None if key == "a/1" else Turn(f"to {key}", True, 2) for key in keys]
+
+    rows = [row("a", "x", "y", "z"), row("b", "x", "y", "z")]
+    found = converse(speak, rows)
+    assert asked == [["a/0", "b/0"], ["a/1", "b/1"], ["b/2"]]
+    assert [item["answers"] for item in found] == [["to a/0"], ["to b/0", "to b/1", "to b/2"]]
+    assert counts(found) == {"answered": 4, "empty": 0, "unfinished": 0, "cut": 0, "missing": 2}
+
+
+def test_every_turn_is_counted_for_what_it_is():
+    """Three turns of two rows: one says nothing, one spaces only and at the limit, one was cut."""
+    turns = iter([Turn("", True, 0), Turn(" \n", False, 6), Turn("fine", True, 1, cut=9)])
+    rows = converse(lambda given, *_: [next(turns) for _ in given], [row("a", "x"), row("b", "x")])
+    rows += converse(lambda given, *_: [next(turns) for _ in given], [row("c", "x")])
+    assert counts(rows) == {"answered": 3, "empty": 2, "unfinished": 1, "cut": 1, "missing": 0}
+    assert [item["answers"] for item in rows] == [[""], [" \n"], ["fine"]], "all are kept"
+    assert counts([]) == dict.fromkeys(["answered", "empty", "unfinished", "cut", "missing"], 0)

@@ -77,7 +77,7 @@ def unranked_parts(lines: Iterable[Line], rule: RankRule) -> list[str]:
     ranked = rule.ranked([line.method for line in lines])
     return [
         f"{line.title}: – ({line.rank.reason})"
-        if name in ranked
+        if name in ranked or name in rule.barred
         else f"{line.title} {UNRANKED_WORDS[rule.unranked]}"
         for name, line in outside.items()
     ]

@@ -1,7 +1,7 @@
 """Average ranks, with the two choices that change them named: who is ranked, and how ties break."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from plumbline.errors import ConfigError
@@ -21,27 +21,29 @@ class RankRule:
     rows: who is ranked: "aligned" (everything but SFT), "all", or names of methods.
     ties: "min", level methods share the better rank; "average", they share the mean of theirs.
     unranked: what methods outside `rows` get: "last", the place below all ranked ones; "omit", a
-    dash.
+    dash. barred: methods that never compete, and why; they get a dash.
     """
 
     rows: Literal["aligned", "all"] | tuple[str, ...] = "aligned"
     ties: Literal["min", "average"] = "min"
     unranked: Literal["last", "omit"] = "last"
+    barred: Mapping[str, str] = field(default_factory=dict)
 
     def ranked(self, methods: Iterable[str]) -> tuple[str, ...]:
         """The names among `methods` that are ranked. Raises ConfigError for an unknown name."""
         methods = tuple(methods)
+        free = tuple(name for name in methods if name not in self.barred)
         if self.rows == "all":
-            return methods
+            return free
         if self.rows == "aligned":
-            return tuple(name for name in methods if name != SFT)
+            return tuple(name for name in free if name != SFT)
         unknown = [name for name in self.rows if name not in methods]
         if unknown:
             raise ConfigError(
                 f"report.rank.rows: unknown {', '.join(unknown)}; "
                 f'give "aligned", "all" or some of: {", ".join(methods)}'
             )
-        return tuple(self.rows)
+        return tuple(name for name in self.rows if name in free)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Table 1: methods down, benchmarks across, an average rank at the end."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ def table_one(
     rank: RankRule,
     *,
     methods: Sequence[str] = (),
+    single: Collection[str] = (SFT,),
     titles: Mapping[str, str] | None = None,
     facts: Mapping[str, str] | None = None,
     stamp: str = "",
@@ -26,7 +27,8 @@ def table_one(
 
     rows: `rows.RESULT` dicts or a DataFrame, one point per method. methods: who must appear, in
     order, whether or not they have rows; the default is everyone with rows, SFT first.
-    titles: how methods are printed. facts: further notes (data, model, selection rule, versions).
+    single: who has one model, whatever the seed. titles: how methods are printed. facts: further
+    notes (data, model, selection rule, versions).
     stamp: printed in every cell.
     Numbers of different judges or benchmark versions never share a column: they get one each.
     Raises DataError for rows of several settings or of several points of a method.
@@ -36,9 +38,9 @@ def table_one(
     by_method = {name: [] for name in tuple(methods) or row_order(rows)}
     for row in rows:
         by_method.setdefault(row["method"], []).append(row)
-    seeds = sorted({row["seed"] for row in rows if row["method"] != SFT})
+    seeds = sorted({row["seed"] for row in rows if row["method"] not in single})
     cells = {
-        name: cells_of(own, headings, seeds_of(name, own, seeds), stamp)
+        name: cells_of(own, headings, seeds_of(own, () if name in single else seeds), stamp)
         for name, own in by_method.items()
     }
     ranks = rank_methods(cells, headings, rank)
@@ -47,7 +49,8 @@ def table_one(
         Line(name, titles.get(name, name), only(own, "point"), tuple(cells[name]), ranks[name])
         for name, own in by_method.items()
     )
-    table = TableOne(only(rows, "setting"), headings, mark_best(lines, headings), rank, ())
+    marked = mark_best(lines, headings, rank.barred)
+    table = TableOne(only(rows, "setting"), headings, marked, rank, ())
     return replace(table, notes=notes(table, seeds, facts or {}))
 
 
@@ -57,9 +60,9 @@ def row_order(rows: Iterable[dict[str, Any]]) -> list[str]:
     return sorted(seen, key=lambda name: name != SFT)
 
 
-def seeds_of(method: str, own: Sequence[dict[str, Any]], seeds: Sequence[int]) -> Sequence[int]:
-    """The seeds a method should have: its rivals', or for SFT, which may have fewer, its own."""
-    return sorted({row["seed"] for row in own}) if method == SFT else seeds
+def seeds_of(own: Sequence[dict[str, Any]], seeds: Sequence[int]) -> Sequence[int]:
+    """The seeds a method should have, or, where nobody says, those it has."""
+    return seeds or sorted({row["seed"] for row in own})
 
 
 def cells_of(
@@ -89,23 +92,29 @@ def rank_methods(
         name: {h.key: c.value if c.complete else None for h, c in zip(headings, row, strict=True)}
         for name, row in cells.items()
     }
-    return average_ranks(
-        table,
+    competing = {name: row for name, row in table.items() if name not in rule.barred}
+    ranks = average_ranks(
+        competing,
         ranked=rule.ranked(table),
         columns={h.key: h.better for h in rankable(headings, list(cells.values()))},
         ties=rule.ties,
         unranked=rule.unranked,
     )
+    return ranks | {name: Rank(None, reason=why) for name, why in rule.barred.items()}
 
 
-def mark_best(lines: Sequence[Line], headings: Sequence[Heading]) -> tuple[Line, ...]:
-    """Mark the best complete cell of each column that has a direction, all of them when level."""
-    peaks = [peak([line.cells[i] for line in lines], h.better) for i, h in enumerate(headings)]
+def mark_best(
+    lines: Sequence[Line], headings: Sequence[Heading], barred: Container[str]
+) -> tuple[Line, ...]:
+    """Mark the best complete cell of each column that has a direction, all of them when level; a
+    barred method sets no mark to beat."""
+    competing = [line for line in lines if line.method not in barred]
+    peaks = [peak([line.cells[i] for line in competing], h.better) for i, h in enumerate(headings)]
     return tuple(
         replace(
             line,
             cells=tuple(
-                replace(c, best=c.complete and level(c.value) == best)
+                replace(c, best=c.complete and line in competing and level(c.value) == best)
                 for c, best in zip(line.cells, peaks, strict=True)
             ),
         )

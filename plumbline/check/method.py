@@ -20,7 +20,7 @@ from torch import Tensor
 from plumbline.batches import FEEDBACK, NEEDS, Lists, Pairs, Singles
 from plumbline.check import examples
 from plumbline.check.examples import Batch
-from plumbline.contracts import RANGES, MethodCard
+from plumbline.contracts import AXES, FIDELITY, RANGES, MethodCard
 
 TYPES = {"Pairs": Pairs, "Singles": Singles, "Lists": Lists}
 IMPORTS = {"torch", "plumbline", "math"}
@@ -82,7 +82,7 @@ def declaration(function: Callable) -> list[str]:
             problems.append(f"{name!r} cannot be exempted; only {', '.join(sorted(EXEMPTIBLE))}")
         if not reason:
             problems.append(f"the exemption from {name!r} gives no reason")
-    return problems
+    return problems + _misplaced(card)
 
 
 def signature(function: Callable) -> list[str]:
@@ -423,6 +423,22 @@ def _imported(node: ast.AST) -> list[str]:
 
 def _called(call: ast.Call) -> str:
     return getattr(call.func, "id", None) or getattr(call.func, "attr", "")
+
+
+def _misplaced(card: MethodCard) -> list[str]:
+    """What is wrong with a method's place among the others; it need not name one."""
+    problems = []
+    if card.fidelity not in FIDELITY:
+        problems.append(f"fidelity is {card.fidelity!r}; must be {_either(FIDELITY)}")
+    if card.axes and len(card.axes) != len(AXES):
+        return [
+            *problems,
+            f"axes has {len(card.axes)} words; give one of each of {', '.join(AXES)}",
+        ]
+    for word, (axis, words) in zip(card.axes, AXES.items(), strict=False):
+        if word not in words:
+            problems.append(f"axes says {word!r} for {axis}; must be {_either(words)}")
+    return problems
 
 
 def _versioned(paper: str) -> bool:

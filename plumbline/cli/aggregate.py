@@ -35,11 +35,11 @@ def run(experiment: Path) -> None:
 def evaluations(experiment: Experiment) -> Iterator[tuple[Evaluation, str]]:
     """Every evaluated model with every benchmark of its split, validation first."""
     for folders in experiment.setting_folders().values():
-        for method in experiment.methods:
+        for method in experiment.entrants:
             for run in experiment.runs(folders, method):
                 for name in experiment.benchmarks_on("validation"):
                     yield run.evaluation(), name
-        for method in experiment.methods:
+        for method in experiment.entrants:
             for seed in experiment.seeds_of(method):
                 where = selected(folders, experiment.experiment, method, seed)
                 for name in experiment.benchmarks_on("test"):
@@ -49,7 +49,7 @@ def evaluations(experiment: Experiment) -> Iterator[tuple[Evaluation, str]]:
 def dynamics(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """The training logs of all runs that have one, with the scores of their probes."""
     for folders in experiment.setting_folders().values():
-        for method in experiment.methods:
+        for method in experiment.entrants:
             for run in experiment.runs(folders, method):
                 yield from run_dynamics(experiment, run)
 
@@ -72,7 +72,7 @@ def files(experiment: Experiment, name: str, folders: SettingFolder) -> dict[str
         rows,
         tables.column(experiment, select),
         selected=tables.selected_points(experiment, folders),
-        methods=list(experiment.methods),
+        methods=experiment.entrants,
         titles=tables.titles(experiment),
         stamp=tables.stamp(experiment.settings[name]),
     )

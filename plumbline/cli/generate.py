@@ -1,19 +1,30 @@
 """Stage generate."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase, __version__
 
 from plumbline import ENGINE, config
 from plumbline.artifacts import derive_seed, is_current, write_json, write_rows
 from plumbline.config import Experiment
-from plumbline.generate import answer
+from plumbline.generate import answer, converse, counts
 from plumbline.layout import SettingFolder
-from plumbline.model.canary import canary
-from plumbline.model.folder import load
+from plumbline.model.canary import canary, keep
+from plumbline.model.folder import load, load_tokenizer
+from plumbline.model.server import connected
+from plumbline.plugins import BenchmarkSpec
 from plumbline.prompts import prompts_of
 from plumbline.rows import RESPONSE
 from plumbline.targets import Target, targets
 
-#: What the assistant says in a benchmark's canary conversation: the first prompt's is rendered.
+Row = dict[str, Any]
+#: What the assistant says in a benchmark's canary conversation: its longest prompt is rendered.
 CANARY = "hello ."
 
 
@@ -34,26 +45,63 @@ def needs_responses(experiment: Experiment, benchmark: str) -> bool:
 def respond(experiment: Experiment, split: str, target: Target, names: list[str]) -> None:
     """Write the answers that are not current; a diverged run has none."""
     record = target.record
-    setting = experiment.setting_at(target.setting)
-    loaded = None
-    for name in names:
-        path = target.evaluation.responses(name)
-        spec = experiment.benchmark(name)
-        made_from = {
-            "engine": ENGINE,
-            "model": record["model"],
-            "benchmark": spec.digest,
-            "options": spec.options_for("prompts", experiment.options(name)),
-            "seed": target.seed,
-        }
-        if is_current(path, made_from):
-            continue
-        rows = []
-        if record["status"] == "ok":
-            loaded = loaded or load(target.model_folder)
-            folders = SettingFolder(target.setting)
+    wanted = {name: made_from(experiment, experiment.benchmark(name), target) for name in names}
+    stale = [
+        name
+        for name, parts in wanted.items()
+        if not is_current(target.evaluation.responses(name), parts)
+    ]
+    if record["status"] != "ok":
+        for name in stale:
+            write_rows(target.evaluation.responses(name), [], RESPONSE, wanted[name])
+        return
+    if not stale:
+        return
+    setting, folders = experiment.setting_at(target.setting), SettingFolder(target.setting)
+    with answering(experiment, target) as (tokenizer, answers, who):
+        for name in stale:
             asked = prompts_of(experiment, name, setting, folders, split)
-            proof = canary(loaded[1], asked[0]["prompt"], CANARY)
-            write_json(target.evaluation.canary(name), proof)
-            rows = answer(*loaded, asked, derive_seed("answers", target.seed))
-        write_rows(path, rows, RESPONSE, made_from)
+            prove(tokenizer, asked, target.evaluation.canary(name), record["model"])
+            rows = answers(asked)
+            found = counts(rows)
+            print(f"{name}: " + ", ".join(f"{n} {what}" for what, n in found.items()), flush=True)
+            write_json(target.evaluation.answered(name), {"turns": found, "answered_by": who})
+            write_rows(target.evaluation.responses(name), rows, RESPONSE, wanted[name])
+
+
+def made_from(experiment: Experiment, spec: BenchmarkSpec, target: Target) -> Row:
+    """Everything that decides answers but the weights' own history."""
+    server = experiment.generation
+    return {
+        "engine": ENGINE,
+        "model": target.record["model"],
+        "benchmark": spec.digest,
+        "options": spec.options_for("prompts", experiment.options(spec.name)),
+        "seed": target.seed,
+    } | ({"generation": server.identity()} if server else {})
+
+
+@contextmanager
+def answering(
+    experiment: Experiment, target: Target
+) -> Iterator[tuple[PreTrainedTokenizerBase, Callable[[Sequence[Row]], list[Row]], str]]:
+    """A target's tokenizer, what answers its prompts, and that one's name and version."""
+    seed, folder = derive_seed("answers", target.seed), target.model_folder
+    if experiment.generation is None:
+        model, tokenizer = load(folder)
+        batch = experiment.execution.answers_per_batch
+        speaker = partial(answer, model, tokenizer, seed=seed, batch=batch)
+        yield tokenizer, speaker, f"transformers {__version__}"
+        return
+    name = experiment.generation.name_of(target.run, folder)
+    with connected(experiment.generation, name, seed) as server:
+        tokenizer = load_tokenizer(folder)
+        server.check_template(tokenizer)
+        yield tokenizer, partial(converse, server.speak), f"{experiment.generation.name}: {name}"
+
+
+def prove(tokenizer: PreTrainedTokenizerBase, asked: Sequence[Row], path: Path, model: str) -> None:
+    """Keep the token ids of the longest conversation, if training would render it so."""
+    longest = max(asked, key=lambda row: len(row["prompt"]) + 2 * len(row["follow_ups"]))
+    proof = canary(tokenizer, longest["prompt"], CANARY, longest["follow_ups"])
+    keep(path, proof, model, tokenizer)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
+from rich import box
 from rich.table import Table
 
 from plumbline import config, layout
@@ -20,6 +20,7 @@ from plumbline.config import Experiment
 from plumbline.contracts import Judge
 from plumbline.errors import ConfigError, DataError
 from plumbline.judge.ledger import Ledger
+from plumbline.report.terminal import printed
 from plumbline.schema import LOCAL_JUDGES, JudgeChoice
 
 Row = dict[str, Any]
@@ -67,11 +68,12 @@ def cost(experiment: Path) -> None:
 
     asked = config.read(experiment)
     name, version = asked.judge.identity
-    table = Table(title=f"Not in the ledger yet: {name}, version {version}", title_justify="left")
+    title = f"Not in the ledger yet: {name}, version {version}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for head in ("setting", "benchmark", "split"):
-        table.add_column(head)
-    for head in ("models", "calls", "prompt tokens", "completion tokens", "US dollars"):
-        table.add_column(head, justify="right")
+        table.add_column(head, overflow="fold")
+    for head in ("models", "calls", "prompt\ntokens", "completion\ntokens", "US\ndollars"):
+        table.add_column(head, justify="right", overflow="fold")
     found = list(estimates(asked, layout.ledger()))
     for item in found:
         numbers = (item.calls, item.prompt_tokens, item.completion_tokens)
@@ -80,7 +82,7 @@ def cost(experiment: Path) -> None:
             *map(counted, numbers),
             money(item.cost(asked)),
         )
-    Console().print(table)
+    print(printed(table), end="")
     print(
         "Prompt tokens at 4 letters each, answers not given yet as long as they may be, "
         "completions as long as the judge may write."

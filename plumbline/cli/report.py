@@ -48,7 +48,7 @@ def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Secti
         rank=tables.rank_rule(experiment),
         select=tables.column(experiment, Choice(**experiment.select.model_dump())),
         length=tables.column(experiment, report.length),
-        methods=tuple(experiment.methods),
+        methods=tuple(experiment.entrants),
         titles=tables.titles(experiment),
         dynamics_point=report.dynamics_point,
     )
@@ -72,7 +72,7 @@ def _responses(experiment: Experiment, folders: SettingFolder) -> dict[str, list
         return {}
     paths = {
         method: selected(folders, experiment.experiment, method, seed).responses(name)
-        for method in experiment.methods
+        for method in experiment.entrants
     }
     return {method: found for method, path in paths.items() if (found := read_rows(path))}
 

@@ -37,16 +37,20 @@ def column(experiment: Experiment, choice: Choice) -> Column:
 
 
 def rank_rule(experiment: Experiment) -> RankRule:
-    """The experiment's way of ranking."""
+    """The experiment's way of ranking, and the methods that it leaves out."""
     rank = experiment.report.rank
     rows = tuple(rank.rows) if isinstance(rank.rows, list) else rank.rows
-    return RankRule(rows, rank.ties, rank.unranked)
+    named = filter(experiment.is_trained, experiment.methods)
+    cards = {name: experiment.method(name).card for name in named}
+    barred = {name: card.unranked for name, card in cards.items() if card.unranked}
+    return RankRule(rows, rank.ties, rank.unranked, barred)
 
 
 def titles(experiment: Experiment) -> dict[str, str]:
-    """How each method is printed."""
-    named = [name for name in experiment.methods if name != SFT]
-    return {SFT: "SFT"} | {name: experiment.method(name).card.title for name in named}
+    """How each entrant is printed."""
+    named = filter(experiment.is_trained, experiment.methods)
+    given = {name: model.title or name for name, model in experiment.models.items()}
+    return {SFT: "SFT"} | {name: experiment.method(name).card.title for name in named} | given
 
 
 def rows_of(experiment: Experiment, folders: SettingFolder) -> list[Row]:
@@ -61,7 +65,8 @@ def table(experiment: Experiment, setting: Setting, folders: SettingFolder) -> T
         rows_of(experiment, folders),
         [column(experiment, choice) for choice in experiment.report.columns],
         rank_rule(experiment),
-        methods=list(experiment.methods),
+        methods=experiment.entrants,
+        single=[name for name in experiment.entrants if not experiment.is_trained(name)],
         titles=titles(experiment),
         facts=facts(experiment, setting, folders),
         stamp=stamp(setting),
@@ -80,6 +85,10 @@ def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> d
     return {
         "Data": data_words(setting, folders),
         "Model": model_words(setting),
+        "Given models": "; ".join(
+            f"{model.title or name}: {model.path} at {model.revision}"
+            for name, model in experiment.models.items()
+        ),
         "Selection": f"best mean {select.benchmark} {select.metric} on validation, per method, "
         f"of at most {experiment.grid_points} points",
         "Alignment seeds": ", ".join(map(str, experiment.seeds)),
@@ -135,5 +144,5 @@ def model_words(setting: Setting) -> str:
 
 def selected_points(experiment: Experiment, folders: SettingFolder) -> dict[str, str]:
     """Each method's selected point; "" where none could be selected."""
-    files = {name: folders.selection(experiment.experiment, name) for name in experiment.methods}
+    files = {name: folders.selection(experiment.experiment, name) for name in experiment.entrants}
     return {name: read_json(path)["point"] or "" for name, path in files.items()}

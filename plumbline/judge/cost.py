@@ -7,8 +7,11 @@ tokens are then at most what is said, not more.
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +26,7 @@ from plumbline.judge.ledger import Ledger
 from plumbline.judge.upstream import price
 from plumbline.judge.wire import Asked, Body, NoJudgment
 from plumbline.layout import SettingFolder, selected
-from plumbline.plugins import SFT, load_benchmark
+from plumbline.plugins import load_benchmark
 from plumbline.prompts import prompts_of
 
 Row = dict[str, Any]
@@ -138,12 +141,12 @@ def answer_files(
     if split == "test":
         return [
             selected(folders, experiment.experiment, method, seed).responses(benchmark)
-            for method in experiment.methods
+            for method in experiment.entrants
             for seed in experiment.seeds_of(method)
         ]
-    runs = [run for method in experiment.methods for run in experiment.runs(folders, method)]
+    runs = [run for method in experiment.entrants for run in experiment.runs(folders, method)]
     if split == "probes":
-        return [run.probes for run in runs if run.method != SFT]
+        return [run.probes for run in runs if experiment.is_trained(run.method)]
     return [run.evaluation().responses(benchmark) for run in runs]
 
 
@@ -169,7 +172,19 @@ def _count(
     spec = experiment.benchmark(benchmark)
     decoded = [row | {"payload": json.loads(row["payload"])} for row in rows]
     options = spec.options_for("score", experiment.options(benchmark))
-    with TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch, silence():
         subject = Responses(decoded, "estimate", scratch)
         load_benchmark(spec).score(subject, judge, **options)
     return counter.taken()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """No warnings and bars of evaluators, which would say of every judgment that it is missing."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)

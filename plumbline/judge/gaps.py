@@ -41,13 +41,13 @@ def finished(experiment: Experiment, split: str) -> list:
         paths = [
             item.selection(experiment.experiment, method)
             for item in folders
-            for method in experiment.methods
+            for method in experiment.entrants
         ]
     else:
         paths = [
             run.record
             for item in folders
-            for method in experiment.methods
+            for method in experiment.entrants
             for run in experiment.runs(item, method)
         ]
     return [path for path in paths if path.is_file()]

@@ -1,7 +1,8 @@
 """Generating answers in batches, with noise that belongs to the prompt and not to the batch.
 
 Sampling at temperature t is arg max(logits / t + Gumbel noise). Each prompt has a noise generator
-of its own, seeded by (decoding seed, prompt id), so batch composition cannot change an answer.
+of its own, seeded by (decoding seed, prompt id), which draws once for each position, so batch
+composition cannot change an answer.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from plumbline.artifacts import derive_seed
+
+#: Seconds after which work that goes on shows a progress bar, on a terminal only.
+PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,17 @@ class Answer:
 
     ids: list[int]
     finished: bool
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One answered turn as text. tokens: of the answer, None where nobody counted them. cut: tokens
+    that its prompt lost at the start."""
+
+    text: str
+    finished: bool
+    tokens: int | None
+    cut: int = 0
 
 
 class GumbelNoise(LogitsProcessor):
@@ -55,6 +71,7 @@ def generate(
     """
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     answers: dict[int, Answer] = {}
+    bar = progress(len(order))
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
         seeds = [derive_seed("decoding", seed, keys[row]) for row in rows]
@@ -71,7 +88,14 @@ def generate(
         )
         for row, new in zip(rows, output[:, ids.shape[1] :].tolist(), strict=True):
             answers[row] = _cut(new, end)
+        bar.update(len(rows))
+    bar.close()
     return [answers[row] for row in range(len(prompts))]
+
+
+def progress(total: int) -> tqdm:
+    """A bar of answers on a terminal, once it is worth one; silent in logs."""
+    return tqdm(total=total, unit="answer", delay=PATIENCE, disable=None, leave=False)
 
 
 def _left_pad(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -55,6 +55,16 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message]) ->
 
 
 def completion_ids(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[int]:
-    """Token ids of an answer, its end token included."""
-    ids = tokenizer(completion, add_special_tokens=False)["input_ids"]
-    return [*ids, tokenizer.eos_token_id]
+    """Token ids of an answer, its end token included.
+
+    They are read off where an answer stands, after the chat template's last words: SentencePiece
+    puts a space in front of a text, but not into the middle of one. A completion whose first
+    letters would melt with these words (a second line break, say) is tokenised alone.
+    """
+    question = [{"role": "user", "content": "a"}]
+    before = tokenizer.apply_chat_template(question, add_generation_prompt=True, tokenize=False)
+    start, whole, alone = tokenizer(
+        [before, before + completion, completion], add_special_tokens=False
+    )["input_ids"]
+    fits = whole[: len(start)] == start
+    return [*(whole[len(start) :] if fits else alone), tokenizer.eos_token_id]

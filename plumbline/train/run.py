@@ -25,7 +25,7 @@ from plumbline.data import views
 from plumbline.generate import answer
 from plumbline.layout import Run, SettingFolder
 from plumbline.model.adapter import attach, merged
-from plumbline.model.folder import load_tokenizer, save
+from plumbline.model.folder import load_pretrained, load_tokenizer, save
 from plumbline.plugins import SFT, MethodSpec
 from plumbline.prompts import prompts_of
 from plumbline.rows import DYNAMICS, PROBE
@@ -102,17 +102,28 @@ class Bench:
             if first():
                 run.record.unlink(missing_ok=True)
             started = time.perf_counter()
-            outcome = self.sft() if self.method == SFT else self.align(run, parts)
+            outcome = self.outcome(run, parts)
             seconds = round(time.perf_counter() - started, 3)
             if first():
                 write_json(run.record, {"parts": parts, "seconds": seconds, **outcome})
                 shutil.rmtree(run.work, ignore_errors=True)
         return outcome["status"]
 
+    def outcome(self, run: Run, parts: Row) -> Row:
+        """What the run's record says: of the SFT model, a given model, or one that is trained."""
+        if self.method == SFT:
+            return self.sft()
+        if self.method in self.experiment.models:
+            return self.given(run)
+        return self.align(run, parts)
+
     def parts(self) -> Row:
         """Everything that decides a run's weights but its point and seed, which are its path."""
         if self.method == SFT:
             return {"engine": ENGINE, "model": model_digest(self.folders.sft)}
+        if self.method in self.experiment.models:
+            choice = self.experiment.models[self.method]
+            return {"engine": ENGINE, "given": choice.model_dump(exclude={"title"})}
         return {
             "method": self.spec.digest,
             "recipe": self.setting.align.model_dump(),
@@ -122,6 +133,14 @@ class Bench:
     def sft(self) -> Row:
         """The outcome of not aligning: the SFT model, where it lies."""
         return {"status": "ok", "model": model_digest(self.folders.sft)}
+
+    def given(self, run: Run) -> Row:
+        """The outcome of training elsewhere: a copy, so that a later change of the original cannot
+        change what was measured."""
+        if not first():
+            return {"status": "ok"}
+        save(*load_pretrained(self.experiment.models[self.method]), run.model)
+        return {"status": "ok", "model": folder_digest(run.model)}
 
     def align(self, run: Run, parts: Row) -> Row:
         """Train and save; a divergence is an outcome."""
@@ -168,5 +187,6 @@ class Bench:
         """A fresh probe for one run."""
         if not self.prompts:
             return Probe(self.held_out)
-        options = {"prompts": self.prompts, "seed": derive_seed("probe", seed)}
+        batch = self.experiment.execution.answers_per_batch
+        options = {"prompts": self.prompts, "seed": derive_seed("probe", seed), "batch": batch}
         return Probe(self.held_out, partial(answer, tokenizer=self.tokenizer, **options))

@@ -144,3 +144,10 @@ def test_ranks_read_nothing_but_the_order(table):
     ranks = average_ranks(table, ranked=table, columns=dict.fromkeys("xyz", "higher"))
     assert average_ranks(squared, ranked=table, columns=dict.fromkeys("xyz", "higher")) == ranks
     assert average_ranks(negated, ranked=table, columns=dict.fromkeys("xyz", "lower")) == ranks
+
+
+def test_a_barred_method_is_never_ranked_however_it_is_named():
+    barred = {"npo": "unlearning"}
+    assert RankRule(barred=barred).ranked(("sft", "dpo", "npo")) == ("dpo",)
+    assert RankRule(rows="all", barred=barred).ranked(("sft", "dpo", "npo")) == ("sft", "dpo")
+    assert RankRule(rows=("npo", "dpo"), barred=barred).ranked(("dpo", "npo")) == ("dpo",)

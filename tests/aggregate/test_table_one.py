@@ -48,6 +48,22 @@ def test_a_number_that_is_no_quality_is_neither_ranked_nor_best(rows):
     assert len(lines_of(table)["dpo"].rank.places) == 1
 
 
+def test_a_barred_method_stands_in_the_table_and_outside_of_the_contest(rows):
+    table = table_one(rows, [WIN], RankRule(barred={"dpo": "fidelity: unverified"}))
+    lines = lines_of(table)
+    assert lines["dpo"].cells[0].value == 21.0 and lines["dpo"].rank.value is None
+    assert [lines[name].rank.value for name in ("pro_p", "sft")] == [1.0, 2.0]
+    assert [lines[name].cells[0].best for name in ("dpo", "pro_p")] == [False, True]
+    assert "dpo: – (fidelity: unverified)" in dict(table.notes)["Average rank"]
+
+
+def test_who_has_one_model_has_no_gap_for_the_other_seeds(rows, row):
+    given = [row("elsewhere", 30.0, point="default")]
+    table = table_one(rows + given, [WIN], RankRule(), single=("sft", "elsewhere"))
+    assert lines_of(table)["elsewhere"].cells[0].complete
+    assert not lines_of(table_one(rows + given, [WIN], RankRule()))["elsewhere"].cells[0].complete
+
+
 def test_data_frames_give_the_same_table(rows):
     assert table_one(pd.DataFrame(rows), [WIN], RankRule()) == table_one(rows, [WIN], RankRule())
 

@@ -4,6 +4,7 @@ from served import served
 from plumbline import Data
 from plumbline.artifacts import write_rows
 from plumbline.contracts import Judge
+from plumbline.errors import ConfigError
 from plumbline.judge.client import Reply
 from plumbline.judge.wire import Answer
 from plumbline.rows import FEEDBACK
@@ -92,7 +93,7 @@ def test_a_judge_that_reads_the_place_alone_gives_the_share_of_that_place(hh, da
 
 def test_the_judge_sees_the_whole_conversation_and_no_name(hh, data, respond):
     responses = respond(hh.prompts(data, "validation", limit=1), lambda row: ["mine"], name="dpo")
-    [message] = hh._request(responses.rows[0])["messages"]
+    [message] = hh._request(responses.rows[0], "A")["messages"]
     turns = "[Conversation]\nHuman: hi\n\nAssistant: hello\n\nHuman: what is 0 {braces} ?\n["
     assert turns in message["content"]
     assert "dpo" not in message["content"]
@@ -105,16 +106,49 @@ def test_an_unreadable_verdict_is_a_gap(hh, data, respond, form):
         items = hh.score(responses, judge)
     wins = [item for item in items if item["metric"] == "win_rate"]
     assert {item["status"] for item in wins} == {"missing"}
-    assert all("no verdict" in item["reason"] and item["judgment"] for item in wins)
+    assert all("verdicts in the judgment" in item["reason"] for item in wins)
+    assert all(item["judgment"] and "Better" not in item["reason"] for item in wins)
 
 
 @pytest.mark.parametrize(
     "text", ['Better response: "B"', "Better response:\nB", "Better response: **B**"]
 )
 def test_verdicts_are_read_through_quotes_and_marks(hh, text):
-    row = {"id": "x", "payload": {"shown_as": "B"}}
     reply = Reply({"message": {"content": f"Comparison: A is worse.\n{text}"}}, "key")
-    assert hh._win(row, reply)["value"] == 100.0
+    assert hh._verdict("B", reply)["value"] == 100.0
+    assert hh._verdict("A", reply)["value"] == 0.0
+
+
+def test_in_both_orders_a_liking_for_a_place_is_half_a_win(hh, data, respond):
+    responses = respond(hh.prompts(data, "validation", limit=9), lambda row: ["mine"])
+    for word, expected in (("no such word", 50.0), ("mine", 100.0), ("chosen", 0.0)):
+        with served(Partial(word)) as judge:
+            items = hh.score(responses, judge, orders=2)
+        wins = [item for item in items if item["metric"] == "win_rate"]
+        assert [item["value"] for item in wins] == [expected] * 9
+        assert all(len(set(item["judgment"].split())) == 2 for item in wins)
+
+
+def test_an_order_without_a_verdict_is_a_gap(hh, data, respond):
+    """The judge answers only where the answer is shown as B."""
+
+    class Half(Partial):
+        def answer(self, messages):
+            said = super().answer(messages)
+            return said if said.text.endswith("B") else Answer("I cannot say")
+
+    responses = respond(hh.prompts(data, "validation", limit=3), lambda row: ["mine"])
+    with served(Half("mine")) as judge:
+        items = hh.score(responses, judge, orders=2)
+    wins = [item for item in items if item["metric"] == "win_rate"]
+    assert {item["reason"] for item in wins} == {"0 verdicts in the judgment; must be 1"}
+
+
+@pytest.mark.parametrize("orders", [0, 3])
+def test_other_numbers_of_orders_are_refused(hh, data, respond, orders):
+    responses = respond(hh.prompts(data, "validation", limit=1), lambda row: ["mine"])
+    with served(Partial("mine")) as judge, pytest.raises(ConfigError, match="orders: .*1 .*or 2"):
+        hh.score(responses, judge, orders=orders)
 
 
 def test_length_is_in_words(hh, data, respond):

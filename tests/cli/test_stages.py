@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from scripted import says, upstream
 
 from plumbline import config, schema
 from plumbline.artifacts import lock, read_json, read_rows, write_json
@@ -119,6 +120,83 @@ def test_another_engine_answers_again(done, monkeypatch):
         generate_stage.respond(done.experiment, "validation", target, ["toyland"])
         assert path.stat().st_mtime_ns != before
     generate_stage.respond(done.experiment, "validation", target, ["toyland"])
+
+
+def test_answers_say_who_gave_them_and_how_many_are_what(done):
+    """Of 8 answers of at most 6 words, those of a model of two steps seldom end by themselves."""
+    found = read_json(done.runs[0].evaluation().answered("toyland"))
+    rows = read_rows(done.runs[0].evaluation().responses("toyland"))
+    unfinished = sum(not end for row in rows for end in row["finished"])
+    assert found["turns"] == {
+        "answered": 8,
+        "empty": sum(not text.strip() for row in rows for text in row["answers"]),
+        "unfinished": unfinished,
+        "cut": 0,
+        "missing": 0,
+    }
+    assert found["answered_by"].startswith("transformers ")
+    assert (
+        f"8 answered, {found['turns']['empty']} empty, {unfinished} unfinished"
+        in (done.said["generate"])
+    )
+
+
+def test_a_server_answers_in_place_of_the_model(done, command, tmp_path, monkeypatch):
+    """Its name is part of the rows, and a change of it asks and scores anew."""
+    shutil.copytree(Path.cwd(), tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    record, run = done.records[0], done.runs[0]
+    _, tokenizer = load(run.model)
+
+    def count(messages):
+        return len(prompt_ids(tokenizer, messages))
+
+    with upstream(says("the mat", count=count)) as stage:
+        stage.models = [str(run.model)]
+        text = Path("tiny.yaml").read_text()
+        text += f"generation: {{name: served 1, base_url: '{stage.url}'}}\n"
+        Path("tiny.yaml").write_text(text)
+        command("generate", "tiny.yaml", "validation", record)
+        command("score", "tiny.yaml", "validation", record)
+        asked = stage.seen.total()
+        command("generate", "tiny.yaml", "validation", record)
+        assert stage.seen.total() == asked == 2 + 8, "two to compare templates, none twice"
+    rows = read_rows(run.evaluation().responses("toyland"))
+    assert {row["answers"][0] for row in rows} == {"the mat"}
+    answered_by = read_json(run.evaluation().answered("toyland"))["answered_by"]
+    assert answered_by == f"served 1: {run.model}"
+    scored = read_rows(run.evaluation().rows("toyland"))
+    assert all("answered by served 1" in row["decoding"] for row in scored)
+
+
+def test_a_model_trained_elsewhere_has_a_line_of_its_own(done, command, tmp_path, monkeypatch):
+    """Here the SFT model's own folder: its numbers are SFT's, under the other name."""
+    shutil.copytree(Path.cwd(), tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    given = {"elsewhere": {"path": str(done.folders.sft.model), "title": "Trained elsewhere"}}
+    text = Path("tiny.yaml").read_text().replace("experiment: tiny", "experiment: wider")
+    Path("wider.yaml").write_text(text + f"models: {given}\n")
+    run = done.folders.run("elsewhere", "default", 0)
+    records = [*done.records, run.record]
+    assert "ok" in command("align", "wider.yaml", *records).split("\n")
+    assert "ok" not in command("align", "wider.yaml", *records).split("\n")
+    for stage in ("generate", "score"):
+        command(stage, "wider.yaml", "validation", *records)
+    names = ("dpo", "sft", "elsewhere")
+    for name in names:
+        command("select", "wider.yaml", done.folders.name, name)
+    choices = [done.folders.selection("wider", name) for name in names]
+    for stage in ("generate", "score"):
+        command(stage, "wider.yaml", "test", *choices)
+    command("aggregate", "wider.yaml")
+    rows = read_rows(config.read(Path("wider.yaml")).folder.rows)
+    values = {
+        name: {row["metric"]: row["value"] for row in rows if row["method"] == name}
+        for name in names
+    }
+    assert values["elsewhere"] == values["sft"] != values["dpo"]
+    said = command("summary", "wider.yaml")
+    assert "Trained elsewhere" in said and f"{done.folders.sft.model} at main" in said
 
 
 def test_a_diverged_run_gives_no_answers(done):

@@ -22,9 +22,11 @@ from scripted import MODEL, cut, fails, malformed, says, silent, upstream
 from plumbline import Data, Responses, config
 from plumbline.contracts import Judge
 from plumbline.errors import JudgeError
+from plumbline.judge import answerer
 from plumbline.judge.client import ask_all
 from plumbline.judge.gateway import judge as judging
 from plumbline.judge.ledger import Ledger
+from plumbline.judge.wire import completion
 from plumbline.plugins import benchmark_spec, load_benchmark
 from plumbline.schema import JudgeChoice
 
@@ -89,6 +91,39 @@ def test_every_judgment_is_there_or_missing_with_its_cause(responses, tmp_path, 
     assert asked_again == 4
     assert sum(item["value"] is None for item in again) == 2
     assert not [path for path in tmp_path.rglob("*") if holds(path, KEY)], "the key is nowhere"
+
+
+def test_a_second_run_of_both_evaluators_asks_nobody(tmp_path, monkeypatch):
+    """FastChat's MT-Bench (160 judgments) and the real alpaca_eval on the same answers, judged by
+    the gold judge behind a server that counts, 8 clients at a time."""
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    gold = answerer("toyland-gold")
+
+    def judges(handler):
+        body = completion(gold, handler.asked, gold.answer(handler.asked["messages"]))
+        handler.send(200, json.dumps(body | {"model": MODEL}).encode())
+
+    def run(url: str) -> list:
+        with judging(choice(url), tmp_path / "ledger.sqlite") as served:
+            return [
+                module.score(subject, served, judge_workers=WORKERS) for module, subject in subjects
+            ]
+
+    subjects = []
+    for name in ("alpaca_eval_2", "mt_bench"):
+        module = load_benchmark(benchmark_spec(name))
+        prompts = module.prompts(Data("", "toyland", 0), "test")
+        rows = [
+            row | {"answers": ["the cat is red ."] * (1 + len(row["follow_ups"]))}
+            for row in prompts
+        ]
+        subjects.append((module, Responses(rows, "model", str(tmp_path / name))))
+    with upstream(judges) as stage:
+        first = run(stage.url)
+        asked = stage.turn
+        assert run(stage.url) == first
+        assert stage.turn == asked >= 160 + len(subjects[0][1].rows)
+    assert all(item["status"] == "ok" for item in first[1])
 
 
 def holds(path: Path, text: str) -> bool:

@@ -71,11 +71,29 @@ def golden_pro() -> dict:
 
 @pytest.fixture(scope="session")
 def golden_zoo() -> SimpleNamespace:
-    """Source: mpmath at 50 digits. `values` are means over the batch at beta = 0.1."""
+    """Source: mpmath at 50 digits. `values` are means over the batch at beta = 0.1.
+
+    pairs: the batch; policy, reference: the same numbers per token, as `trl_losses` takes them.
+    """
     data = json.loads((HERE / "golden_zoo.json").read_text())
     values = {name: float(value) for name, value in data["values"]["beta=0.1"].items()}
-    chosen, rejected, chosen_reference, rejected_reference, *_ = map(
-        list, zip(*data[ZOO], strict=True)
+    columns = map(list, zip(*data[ZOO], strict=True))
+    chosen, rejected, chosen_reference, rejected_reference, chosen_tokens, rejected_tokens = columns
+    batch = Pairs(
+        column(chosen, chosen_reference, chosen_tokens),
+        column(rejected, rejected_reference, rejected_tokens),
     )
-    batch = pairs(chosen, rejected, chosen_reference, rejected_reference)
-    return SimpleNamespace(values=values, pairs=batch, rows=data[ZOO])
+    policy = per_token(chosen, chosen_tokens) + per_token(rejected, rejected_tokens)
+    frozen = chosen_reference, rejected_reference
+    reference = per_token(frozen[0], chosen_tokens) + per_token(frozen[1], rejected_tokens)
+    return SimpleNamespace(
+        values=values, pairs=batch, rows=data[ZOO], policy=policy, reference=reference
+    )
+
+
+def per_token(sums: list[float], tokens: list[int]) -> list[Tensor]:
+    """Each sum, [tokens], spread evenly."""
+    return [
+        torch.full((count,), total / count, dtype=torch.float64)
+        for total, count in zip(sums, tokens, strict=True)
+    ]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from plumbline.check.method import check_method
+from plumbline.contracts import AXES
 from plumbline.plugins import METHODS, load_method, names_in, read_method
 
 torch.set_num_threads(1)
@@ -19,3 +20,10 @@ def test_contract(path):
 def test_default_point_has_an_optimum(path):
     spec = read_method(path)
     assert not any(spec.unbounded({}, responses) for responses in (2, 4, 8))
+
+
+@pytest.mark.parametrize("path", list(names_in(METHODS)), ids=lambda path: path.stem)
+def test_ours_say_their_oracle_and_their_place(path):
+    card = read_method(path).card
+    assert card.oracle and len(card.axes) == len(AXES)
+    assert (path.parent.parent / "tests" / "losses" / f"test_{path.stem}.py").is_file()

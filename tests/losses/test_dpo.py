@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import trl_losses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,12 @@ def test_golden(dpo, golden_zoo):
     """Source: golden_zoo.json (mpmath, 50 digits)."""
     found = dpo(golden_zoo.pairs, beta=0.1).mean().item()
     assert found == pytest.approx(golden_zoo.values["sigmoid(DPO)"], abs=1e-13)
+
+
+def test_trl(dpo, golden_zoo):
+    """Source: TRL's own `sigmoid`, executed."""
+    expected = trl_losses.dpo("sigmoid", golden_zoo.policy, golden_zoo.reference, beta=0.3)
+    torch.testing.assert_close(dpo(golden_zoo.pairs, beta=0.3).mean(), expected)
 
 
 def test_at_the_reference(dpo, make):

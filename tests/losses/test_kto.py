@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import trl_losses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,24 @@ def test_golden(kto, make, golden_zoo):
     batch = make.singles(policy, desirable, reference, mismatched=[0.3] * 6)
     expected = golden_zoo.values["kto z0=max(0,mean of given KL logratios=0.3)"]
     assert kto(batch, beta=0.1).mean().item() == pytest.approx(expected, abs=1e-13)
+
+
+def test_trl(kto, make, golden_zoo):
+    """Source: TRL's own `kto`, executed, at the same six log-ratios of y'."""
+    policy = [row[0] for row in golden_zoo.rows] + [row[1] for row in golden_zoo.rows]
+    reference = [row[2] for row in golden_zoo.rows] + [row[3] for row in golden_zoo.rows]
+    desirable, other = [True] * 3 + [False] * 3, [0.3, -0.2, 1.5, 0.1, 0.0, 2.0]
+    batch = make.singles(policy, desirable, reference, mismatched=other)
+    expected = trl_losses.kto(
+        "kto",
+        golden_zoo.policy,
+        golden_zoo.reference,
+        torch.tensor(desirable),
+        torch.tensor(other, dtype=torch.float64),
+        undesirable_weight=2.0,
+    )
+    found = kto(batch, beta=0.1, undesirable_weight=2.0).mean()
+    torch.testing.assert_close(found, expected)
 
 
 @given(mismatched=ratios)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import trl_losses
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,12 @@ def test_golden(nca, golden_zoo):
     """Source: golden_zoo.json (mpmath, 50 digits)."""
     found = nca(golden_zoo.pairs, beta=0.1).mean().item()
     assert found == pytest.approx(golden_zoo.values["nca_pair"], abs=1e-12)
+
+
+def test_trl(nca, golden_zoo):
+    """Source: TRL's own `nca_pair`, executed."""
+    expected = trl_losses.dpo("nca_pair", golden_zoo.policy, golden_zoo.reference, beta=0.3)
+    torch.testing.assert_close(nca(golden_zoo.pairs, beta=0.3).mean(), expected)
 
 
 def test_at_the_reference(nca, make):

@@ -5,8 +5,9 @@ import copy
 import pytest
 from tokenizers.processors import TemplateProcessing
 
-from plumbline.errors import ConfigError
-from plumbline.model.canary import canary
+from plumbline.artifacts import read_json
+from plumbline.errors import ConfigError, IntegrityError
+from plumbline.model.canary import canary, keep
 
 PROMPT = [{"role": "user", "content": "the cat"}]
 
@@ -49,8 +50,11 @@ def test_what_follows_the_end_token_is_not_trained_on(changed, after):
 
 
 def test_a_doubled_start(changed):
-    with pytest.raises(ConfigError, match="starts with '<unk>' twice.*remove it from one"):
+    with pytest.raises(
+        ConfigError, match="starts with '<unk>' twice.*remove it from one"
+    ) as caught:
         canary(changed(template("<unk><unk>")), PROMPT, "sat")
+    assert "with one start" in str(caught.value)
 
 
 def test_one_start_passes_although_the_tokenizer_would_add_another(changed):
@@ -84,12 +88,12 @@ def test_an_end_of_turn_only_in_the_prompt_does_not_count(changed):
         "<bot>{{ m.content[:1] }}<eos>",
     ],
 )
-def test_a_difference_is_shown_as_a_diff(changed, answer):
+def test_a_difference_is_shown_side_by_side(changed, answer):
     with pytest.raises(ConfigError, match="render the canary differently") as caught:
         canary(changed(template(answer=answer)), PROMPT, "sat")
     lines = str(caught.value).split("\n")
-    assert "--- training" in lines and "+++ chat template" in lines
-    assert any(line.startswith("-") or line.startswith("+") for line in lines[3:])
+    assert lines[1].split() == ["training", "chat", "template"]
+    assert any(line.lstrip().startswith(">") for line in lines)
 
 
 def test_a_template_that_drops_earlier_thoughts_shows_in_the_prompt(changed):
@@ -100,3 +104,44 @@ def test_a_template_that_drops_earlier_thoughts_shows_in_the_prompt(changed):
     )
     with pytest.raises(ConfigError, match="differently"):
         canary(changed(special), PROMPT, "sat")
+
+
+def test_follow_ups_are_asked_after_the_conversation_as_it_was(bytes_bpe):
+    proof = canary(bytes_bpe, PROMPT, "sat", ["and", "then"])
+    assert [turn["role"] for turn in proof["messages"]] == ["user", "assistant"] * 3
+    assert proof["text"].count("sat") == 3
+    assert proof["conversation"].count(bytes_bpe.eos_token_id) == 3
+
+
+def test_a_template_that_renders_an_earlier_answer_anew_is_stopped(changed):
+    """As templates do that drop the thoughts of all answers but the last."""
+    forgetful = (
+        "{% for m in messages %}{% if m.role == 'user' %}<user>{{ m.content }}"
+        "{% else %}<bot>{{ m.content if loop.last else m.content[:1] }}<eos>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<bot>{% endif %}"
+    )
+    canary(changed(forgetful), PROMPT, "sat")
+    with pytest.raises(ConfigError, match="once another turn follows") as caught:
+        canary(changed(forgetful), PROMPT, "sat", ["and"])
+    assert "as answered" in str(caught.value) and "before the next turn" in str(caught.value)
+
+
+def test_a_proof_is_kept_and_replaced_with_its_model(bytes_bpe, tmp_path):
+    path = tmp_path / "x.canary.json"
+    proof = canary(bytes_bpe, PROMPT, "sat")
+    for model in ("one", "one", "two"):
+        keep(path, proof, model, bytes_bpe)
+        assert read_json(path) == proof | {"model": model}
+    other = canary(bytes_bpe, PROMPT, "ran")
+    keep(path, other, "two", bytes_bpe)
+    assert read_json(path)["messages"] == other["messages"]
+
+
+def test_the_same_model_that_renders_otherwise_is_stopped(bytes_bpe, tmp_path):
+    path = tmp_path / "x.canary.json"
+    proof = canary(bytes_bpe, PROMPT, "sat")
+    keep(path, proof | {"conversation": [*proof["conversation"][:-1], 7]}, "one", bytes_bpe)
+    with pytest.raises(IntegrityError, match="a library has changed.*constraints.txt") as caught:
+        keep(path, proof, "one", bytes_bpe)
+    assert "stored" in str(caught.value)
+    assert read_json(path)["conversation"][-1] == 7, "nothing is lost"

@@ -1,8 +1,12 @@
 """Tokenizers of models made here, and conversations as token ids."""
 
+import copy
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from plumbline.chat import SPECIAL
 from plumbline.model.tokenizer import completion_ids, prompt_ids
@@ -85,6 +89,43 @@ def test_a_first_turn_is_part_of_the_prompt(words):
     word = VOCABULARY[10]
     turns = [{"role": role, "content": word} for role in ("user", "assistant", "user")]
     assert prompt_ids(words, turns) == [2, 10, 3, 10, 1, 2, 10, 3]
+
+
+@pytest.fixture(scope="module")
+def sentence_piece():
+    """A tokenizer that puts a space in front of a text, and a template that ends without one."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    tokenizer.train_from_iterator(
+        ["the cat sat on the mat [/INST]"] * 9,
+        trainers.BpeTrainer(vocab_size=60, special_tokens=["<unk>", "</s>"], show_progress=False),
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="</s>",
+        chat_template="{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} "
+        "[/INST]{% else %}{{ m.content }}</s>{% endif %}{% endfor %}",
+    )
+
+
+def test_an_answer_has_no_space_that_its_place_has_not(sentence_piece):
+    """Source: the template's own rendering of the whole conversation."""
+    alone = encode(sentence_piece, "sat")
+    assert sentence_piece.convert_ids_to_tokens(alone)[0].startswith("\N{LOWER ONE EIGHTH BLOCK}")
+    whole = sentence_piece.apply_chat_template(
+        [*CONVERSATION, {"role": "assistant", "content": "sat"}], tokenize=True, return_dict=False
+    )
+    found = completion_ids(sentence_piece, "sat")
+    assert prompt_ids(sentence_piece, CONVERSATION) + found == whole
+    assert found != [*alone, sentence_piece.eos_token_id]
+
+
+def test_an_answer_that_melts_with_the_templates_last_words_is_spelt_alone(bytes_bpe):
+    """Two line breaks are one token of a tokenizer that was trained on them."""
+    other = copy.deepcopy(bytes_bpe)
+    other.chat_template = "{{ messages[0].content }}th"
+    assert encode(other, "the") != [*encode(other, "th"), *encode(other, "e")]
+    assert completion_ids(other, "e") == [*encode(other, "e"), other.eos_token_id]
 
 
 def test_a_saved_tokenizer_is_the_same(words, bytes_bpe, tmp_path):

@@ -26,6 +26,7 @@ rule aggregate:
     params:
         report=EXPERIMENT.report.model_dump(),
         methods=EXPERIMENT.methods,
+        models={name: model.model_dump() for name, model in EXPERIMENT.models.items()},
         judge=list(EXPERIMENT.judge.identity),
     shell:
         "PLUMBLINE_LOG={log} plumbline aggregate $PLUMBLINE_EXPERIMENT > {log} 2>&1"

@@ -47,7 +47,7 @@ envvars:
 
 wildcard_constraints:
     setting="|".join(folders.name for folders in SETTINGS.values()),
-    method="|".join(EXPERIMENT.methods),
+    method="|".join(EXPERIMENT.entrants),
     feedback="pairs|singles|lists",
 
 
@@ -59,7 +59,7 @@ def chunks(items, size):
 def run_chunks(size):
     """(setting, method, number, runs) for every job; `size` tells how many runs it takes."""
     for folders in SETTINGS.values():
-        for method in EXPERIMENT.methods:
+        for method in EXPERIMENT.entrants:
             groups = chunks(EXPERIMENT.runs(folders, method), size(method))
             for number, runs in enumerate(groups):
                 yield folders, method, str(number), runs
@@ -79,7 +79,7 @@ def method_chunks():
     """(setting, number, methods) for every job that works on selected points."""
     size = max(1, EXECUTION.models_per_job // len(EXPERIMENT.seeds))
     for folders in SETTINGS.values():
-        groups = chunks(list(EXPERIMENT.methods), size)
+        groups = chunks(EXPERIMENT.entrants, size)
         for number, methods in enumerate(groups):
             yield folders, str(number), methods
 
@@ -124,36 +124,44 @@ def updated(paths):
 
 
 def method_digest(method):
-    """Changes with the method's code; None for SFT."""
+    """Changes with the method's code, or with the choice of a given model; None for SFT."""
+    if method in EXPERIMENT.models:
+        return EXPERIMENT.models[method].model_dump(exclude={"title"})
     return None if method == plugins.SFT else EXPERIMENT.method(method).digest
+
+
+trained = EXPERIMENT.is_trained
 
 
 def needs(method):
     """How much a method asks of the engine; who asks more takes longer, and starts first."""
-    return 0 if method == plugins.SFT else len(EXPERIMENT.method(method).card.needs)
+    return len(EXPERIMENT.method(method).card.needs) if trained(method) else 0
 
 
 def method_file(method):
     """Relative, so that a checkout may be moved."""
     return (
-        []
-        if method == plugins.SFT
-        else ancient(os.path.relpath(EXPERIMENT.method(method).path))
+        ancient(os.path.relpath(EXPERIMENT.method(method).path))
+        if trained(method)
+        else []
     )
 
 
 def method_references(folders, method):
     """The reference file that a method's feedback needs."""
-    if method == plugins.SFT:
+    if not trained(method):
         return []
     return [folders.reference(EXPERIMENT.method(method).feedback)]
 
 
 def benchmark_digests(split):
-    """Changes with the code and the options of the split's benchmarks, and with the judge."""
+    """Changes with the code and the options of the split's benchmarks, with the judge and with the
+    server that answers, if one does."""
+    server = EXPERIMENT.generation
     specs = [EXPERIMENT.benchmark(name) for name in EXPERIMENT.benchmarks_on(split)]
     return [[spec.digest, EXPERIMENT.options(spec.name)] for spec in specs] + [
-        list(EXPERIMENT.judge.identity)
+        list(EXPERIMENT.judge.identity),
+        *([server.identity()] if server else []),
     ]
 
 
