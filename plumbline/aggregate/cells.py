@@ -9,15 +9,11 @@ from typing import Any
 SEVERITY = ("ok", "incomplete", "refused", "not_run", "diverged")
 
 
-#: Stands at a number some of whose items are in the training prompts.
-CONTAMINATED = "†"
-
-
 @dataclass(frozen=True)
 class Clean:
-    """A number without the items that are in the training prompts: `n` of `of` items of one run.
+    """A cell's number without the items that are in the training prompts: `n` of one run's `of`.
 
-    value, spread: mean and sample deviation over seeds, as of a cell; None where nothing is left.
+    value, spread: as of a cell; None where nothing is left, or a part has no such number.
     """
 
     n: int
@@ -51,11 +47,6 @@ class Cell:
     best: bool = False
     stamp: str = ""
     clean: Clean | None = None
-
-    @property
-    def mark(self) -> str:
-        """What stands at the number, "" for nothing."""
-        return CONTAMINATED if self.clean else ""
 
     @property
     def complete(self) -> bool:
@@ -93,14 +84,22 @@ def cell(rows: Iterable[dict[str, Any]], stamp: str = "") -> Cell:
 
 
 def clean(rows: Iterable[dict[str, Any]]) -> Clean | None:
-    """The same rows' scores on the items that are not in the training prompts."""
-    marked = [row for row in rows if row.get("n_contaminated")]
-    if not marked:
+    """The same rows over the items that are not in the training prompts, None for no other item.
+
+    The counts are those of the row with the most such items; a row without any counts whole.
+    """
+    rows = list(rows)
+    most = max(rows, key=contaminated, default={})
+    if not contaminated(most):
         return None
-    most = max(marked, key=lambda row: row["n_contaminated"])
-    values = present(marked, "clean_value")
-    counts = int(most["n_contaminated"]), int(most["n"])
-    return Clean(*counts, mean(values), spread(values))
+    values = [row["clean_value"] if contaminated(row) else row["value"] for row in rows]
+    values = [value for value in values if value is not None]
+    return Clean(contaminated(most), int(most["n"]), mean(values), spread(values))
+
+
+def contaminated(row: dict[str, Any]) -> int:
+    """How many items of a row are in the training prompts; 0 also where nobody knows."""
+    return int(row.get("n_contaminated") or 0)
 
 
 def mean(values: Sequence[float]) -> float | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from plumbline.aggregate.cells import CONTAMINATED, Cell, Clean
+from plumbline.aggregate.cells import Cell, Clean
 from plumbline.aggregate.columns import Heading
 from plumbline.aggregate.ranks import RankRule
 from plumbline.aggregate.table import Line, TableOne
@@ -11,6 +11,9 @@ TIE_WORDS = {
     "min": "ties share the better rank",
     "average": "ties share the mean of their ranks",
 }
+#: Stands at a number some of whose items are in the training prompts.
+CONTAMINATED = "†"
+BRACKETS = "in brackets the number without them, – where there is none"
 UNRANKED_WORDS = {"last": "is not ranked and stands last", "omit": "is not ranked"}
 
 
@@ -25,7 +28,7 @@ def notes(
         "Points": points_note(table.lines),
         "Average rank": rank_note(table),
         "Gaps": "; ".join(gaps(table)),
-        f"{CONTAMINATED} Contaminated": "; ".join(contaminated(table)),
+        f"{CONTAMINATED} Contaminated": contamination_note(table),
     }
     return tuple((label, text) for label, text in pairs.items() if text)
 
@@ -101,30 +104,20 @@ def gaps_of(line: Line, headings: Iterable[Heading]) -> dict[str, list[Heading]]
     return found
 
 
-def contaminated(table: TableOne) -> list[str]:
-    """One phrase for each column and count of items that are in the training prompts, with every
-    method's number on the other items."""
-    found: dict[str, list[str]] = {}
-    for line in table.lines:
-        for heading, cell in zip(table.headings, line.cells, strict=True):
-            if cell.clean:
-                words = f"{where([heading], 0)}: {contaminated_words(cell.clean)}"
-                number = clean_words(cell.clean, heading.column.digits)
-                found.setdefault(words, []).append(f"{line.title} {number}")
-    return [f"{words}; on the others: {listing(numbers)}" for words, numbers in found.items()]
+def contamination_note(table: TableOne) -> str:
+    """What the marks mean, column by column; "" without any."""
+    phrases = {
+        f"{where([heading], 0)}: {contaminated_words(clean)}": None
+        for index, heading in enumerate(table.headings)
+        for line in table.lines
+        if (clean := line.cells[index].clean)
+    }
+    return "; ".join([*phrases, BRACKETS]) if phrases else ""
 
 
 def contaminated_words(clean: Clean) -> str:
-    """How many items of a run are contaminated."""
+    """How many items of a run are in the training prompts."""
     return f"{clean.n} of {counted(clean.of, 'item')} also in the training prompts"
-
-
-def clean_words(clean: Clean, digits: int) -> str:
-    """The number on the other items as a cell has it, a dash where there is none."""
-    if clean.value is None:
-        return "–"
-    spread = "" if clean.spread is None else f" ± {clean.spread:.{digits}f}"
-    return f"{clean.value:.{digits}f}{spread}"
 
 
 def where(headings: Sequence[Heading], of: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -21,7 +21,7 @@ from plumbline.layout import SettingFolder
 from plumbline.prompts import prompts_of
 from plumbline.report.terminal import printed
 
-COLUMNS = "Training prompts,Evaluation set,Items,Exact,13-gram,Either,Share".split(",")
+NUMBERS = ("Items", "Exact", "13-gram", "Either")
 CAPTION = (
     "Exact: an item's user turns, or its first ones, are those of a training prompt. 13-gram: 13 "
     "of its words in a row are."
@@ -35,7 +35,7 @@ def run(experiment: Path | None, train: Path | None, items: Path | None) -> None
     """
     match experiment, train, items:
         case Path(), None, None:
-            lines = list(of_experiment(experiment))
+            lines = of_experiment(experiment)
         case None, Path(), Path():
             lines = [of_files(train, items)]
         case _:
@@ -61,7 +61,7 @@ def of_experiment(path: Path) -> Iterator[list[str]]:
         for split in ("validation", "test"):
             for benchmark in chosen.benchmarks_on(split):
                 if not folders.data_record.is_file():
-                    found = [f"data absent: plumbline data {quote(str(path))} {folders.name}"]
+                    found = none(f"data absent: plumbline data {quote(str(path))} {folders.name}")
                 elif chosen.benchmark(benchmark).needs == "model":
                     found = scored(folders.contamination(split, benchmark), path)
                 else:
@@ -73,7 +73,7 @@ def scored(path: Path, experiment: Path) -> list[str]:
     """The numbers of a benchmark whose items are known once a model is scored."""
     if path.is_file():
         return numbers(read_rows(path))
-    return [f"not scored yet: snakemake --cores 2 --configfile {quote(str(experiment))}"]
+    return none(f"not scored yet: snakemake --cores 2 --configfile {quote(str(experiment))}")
 
 
 def answered(
@@ -83,7 +83,7 @@ def answered(
     try:
         rows = prompts_of(chosen, benchmark, chosen.settings[setting], folders, split)
     except (DataError, FileNotFoundError) as error:
-        return [f"data absent: {error}"]
+        return none(f"data absent: {error}")
     asked = {row["id"]: user_turns(row["prompt"], row["follow_ups"]) for row in rows}
     return numbers(pair(folders, benchmark, split, asked))
 
@@ -96,11 +96,19 @@ def numbers(found: Sequence[dict[str, Any]]) -> list[str]:
     return [*map(str, (len(found), exact, ngram, either)), share]
 
 
-def listing(lines: Sequence[Sequence[str]]) -> Table:
-    """One row a pair; a reason stands in place of the numbers."""
+def none(reason: str) -> list[str]:
+    """What stands in place of `numbers` where there are none."""
+    return [*("–" for _ in NUMBERS), reason]
+
+
+def listing(lines: Iterable[Sequence[str]]) -> Table:
+    """One row a pair."""
     table = Table(box=box.SIMPLE_HEAD, caption=CAPTION, caption_justify="left")
-    for name in COLUMNS:
-        table.add_column(name, overflow="fold")
+    table.add_column("Training prompts")
+    table.add_column("Evaluation set")
+    for name in NUMBERS:
+        table.add_column(name, justify="right")
+    table.add_column("Share", overflow="fold")
     for line in lines:
         table.add_row(*map(Text, line))
     return table

@@ -20,13 +20,15 @@ FIELDS = ("prompt", "instruction", "question", "Question", "turns", "problem", "
 def question(row: Mapping[str, Any]) -> list[str] | None:
     """The user turns of a row, None for a row without any of `FIELDS`.
 
-    The field holds text, a list of user turns, or a list of messages.
+    The field holds text, a list of user turns, or a list of messages; one without a role is the
+    user's.
     """
     asked = next((row[name] for name in FIELDS if row.get(name) is not None), None)
     if asked is None or isinstance(asked, str):
         return asked and [asked]
     return user_turns(
-        turn if isinstance(turn, Mapping) else {"role": "user", "content": turn} for turn in asked
+        {"role": "user"} | (turn if isinstance(turn, Mapping) else {"content": turn})
+        for turn in asked
     )
 
 

@@ -15,7 +15,7 @@ LONG = (
     "setting method point seed split benchmark version metric better value se n n_expected "
     "n_contaminated clean_value clean_se status reason judge judge_version decoding"
 ).split()
-#: What a CSV says of a cell's contamination.
+#: What a CSV says of contamination: how many items of a run, and value and spread without them.
 CLEAN = ("contaminated", "clean", "clean_spread")
 LATEX_SPECIALS = {
     "\\": r"\textbackslash{}",
@@ -31,8 +31,8 @@ LATEX_SPECIALS = {
 
 
 def to_csv(table: TableOne) -> str:
-    """One line a method; for each column its value, spread, seeds, status, stamps, and where items
-    are in the training prompts their number, and value and spread on the others; in every digit."""
+    """One line a method; for each column its value, spread, seeds, status, stamps and the fields of
+    `CLEAN`, in every digit."""
     names = [heading.key for heading in table.headings]
     parts = ("", ".spread", ".seeds", ".status", ".stamp", *(f".{part}" for part in CLEAN))
     header = [
