@@ -370,12 +370,15 @@ def test_a_figure_of_a_fixed_set_has_no_clean_one(exam):
 
 def test_a_benchmarks_own_summary_is_asked_for_the_others(exam):
     """By hand: the sum of 4 and 9."""
-    exam.source = EXAM + """
+    exam.source = (
+        EXAM
+        + """
 
 def summarise(items: list) -> list:
     values = [item["value"] for item in items]
     return [{"metric": "grade", "value": sum(values), "se": 0.5, "n": len(values)}]
 """
+    )
     exam.trained_on("question 0")
     exam.answer(["2"], ["4"], ["9"])
     exam.score()
