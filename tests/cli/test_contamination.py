@@ -40,10 +40,8 @@ def listed(place, tmp_path, monkeypatch, command):
 
         def printed() -> dict[str, str]:
             said = command("contamination", "two.yaml").splitlines()
-            rows = [" ".join(line.split()) for line in said if line.startswith("  small")]
-            return {
-                row.split(" ", 3)[1] + row.split(" ", 3)[2]: row.split(" ", 3)[3] for row in rows
-            }
+            rows = [line.split(maxsplit=3) for line in said if line.startswith("  small")]
+            return {name + split: " ".join(rest.split()) for _, name, split, rest in rows}
 
         return config.read(Path("two.yaml")).setting_folders()["small"], printed
 

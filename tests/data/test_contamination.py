@@ -175,15 +175,38 @@ def test_a_pair_is_computed_once_and_again_for_other_prompts_or_items(folders):
     assert [row["exact"] for row in pair(folders, "exam", "test", items)] == [True, True]
 
 
-def test_300_rows_of_ultrafeedback_ask_nothing_of_truthfulqa(shared_data):
+@pytest.fixture
+def ultrafeedback(shared_data) -> list[list[str]]:
+    """What 300 of its rows ask."""
+    path = shared_data / "ultrafeedback" / "ultrafeedback_binarized_300.jsonl"
+    return list(questions(path).values())
+
+
+@pytest.fixture
+def truthfulqa(shared_data) -> list[list[str]]:
+    """Its 817 questions."""
+    return list(questions(shared_data / "truthfulqa" / "mc_validation.jsonl").values())
+
+
+def test_300_rows_of_ultrafeedback_ask_nothing_of_truthfulqa(ultrafeedback, truthfulqa):
     """Source: Python's own sets over the same two files, apart from our index."""
-    train = questions(shared_data / "ultrafeedback" / "ultrafeedback_binarized_300.jsonl")
-    items = questions(shared_data / "truthfulqa" / "mc_validation.jsonl")
-    grams = set().union(*(slices(" ".join(words(turn))) for [turn] in train.values()))
-    whole = {" ".join(words(turn)) for [turn] in train.values()}
+    train, items = (
+        [" ".join(words(turn)) for [turn] in texts] for texts in (ultrafeedback, truthfulqa)
+    )
+    grams = set().union(*map(slices, train))
+    assert (len(train), len(items)) == (300, 817)
+    assert not any(text in train or slices(text) & grams for text in items)
+    assert found(ultrafeedback, *truthfulqa) == [(False, False)] * 817
+
+
+def test_five_percent_of_truthfulqa_planted_in_ultrafeedback_are_found(ultrafeedback, truthfulqa):
+    """Every twentieth question: 41 of 817. The second rule finds those of 13 words and more, and
+    any other that shares so many with one of them (Python's own sets)."""
+    planted = truthfulqa[::20]
+    grams = set().union(*(slices(" ".join(words(turn))) for [turn] in planted))
     expected = [
-        (" ".join(words(turn)) in whole, bool(slices(" ".join(words(turn))) & grams))
-        for [turn] in items.values()
+        (place % 20 == 0, bool(slices(" ".join(words(turn))) & grams))
+        for place, [turn] in enumerate(truthfulqa)
     ]
-    assert found(list(train.values()), *items.values()) == expected
-    assert (len(train), len(items), sum(a or b for a, b in expected)) == (300, 817, 0)
+    assert sum(exact for exact, _ in expected) == 41
+    assert found(ultrafeedback + planted, *truthfulqa) == expected
