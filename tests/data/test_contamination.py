@@ -105,9 +105,10 @@ def disguised(text: list[str], random: Random) -> str:
     return "".join(random.choice(cases)(word) + random.choice(gaps) for word in text)
 
 
-@given(st.randoms(use_true_random=False), st.integers(1, 30))
-def test_five_percent_planted_are_found_and_none_else(random, length):
+@given(st.integers(0, 2**32), st.integers(1, 30))
+def test_five_percent_planted_are_found_and_none_else(seed, length):
     """Ten of 200 items are training prompts in disguise; all other words occur on one side only."""
+    random = Random(seed)
     train = [[f"t{n}x{place}" for place in range(length)] for n in range(50)]
     items = [[f"e{n}x{place}" for place in range(length)] for n in range(200)]
     planted = set(random.sample(range(200), 10))
