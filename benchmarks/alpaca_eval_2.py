@@ -323,9 +323,8 @@ def _recorded_length_control(found: Any, regularisation: str | None) -> Row:
     }
 
 
-def audit_cases(*, outputs: str, reference: str, annotations: str, limit: int) -> list[Row]:
-    """Comparisons with a recorded verdict, at most `limit`, evenly from all; the model's output is
-    shown second.
+def audit_cases(*, outputs: str, reference: str, annotations: str) -> list[Row]:
+    """Comparisons with a recorded verdict; the model's output is shown second.
 
     Files as of `rescore`. recorded: the recorded P(the model's output is preferred).
     """
@@ -333,9 +332,8 @@ def audit_cases(*, outputs: str, reference: str, annotations: str, limit: int) -
     sound = [row for row in found.rows if row["matches"] and _has_verdict(row)]
     if not sound:
         raise DataError(f"{annotations}: no judgment of {outputs}: {'; '.join(found.problems)}")
-    chosen = recorded.spread(sound, limit)
-    swapped = [row | {"output_1": row["output_2"], "output_2": row["output_1"]} for row in chosen]
-    requests = zip(chosen, asking.requests(chosen), asking.requests(swapped), strict=True)
+    swapped = [row | {"output_1": row["output_2"], "output_2": row["output_1"]} for row in sound]
+    requests = zip(sound, asking.requests(sound), asking.requests(swapped), strict=True)
     return [
         {
             "id": row["id"],

@@ -271,9 +271,8 @@ def audit_cases(
     judge_prompts: str,
     answers: str,
     judgments: str,
-    limit: int,
 ) -> list[Row]:
-    """Gradings with a recorded grade, at most `limit`, evenly from all.
+    """Gradings with a recorded grade.
 
     questions, references, judge_prompts: as of `prompts` and `score`. answers: a model's
     model_answer/*.jsonl. judgments: as of `rescore`; recorded: the grade there.
@@ -300,7 +299,7 @@ def audit_cases(
             "swapped": None,
             "recorded": grades[name],
         }
-        for name, match in recorded.spread(matches, limit)
+        for name, match in matches
     ]
 
 

@@ -12,6 +12,8 @@ from plumbline.toyland import gold
 from plumbline.toyland.world import user_turns
 
 MODES = {"": 1.0, "_greedy": 0.0}
+#: What every answer has a value of; one to a prompt with a constraint has that, too.
+ALWAYS = ("win_rate", "reward", "help", "harm", "length", "repetition", "unfinished")
 #: Length of the word sequences whose repetition counts as degenerate.
 NGRAM = 3
 
@@ -62,6 +64,12 @@ def prompts(data: Data, split: str, *, limit: int = 256, max_new_tokens: int = 4
 
 
 def _scored(response: dict) -> list[dict]:
+    if not response["answers"]:
+        return [_item(response, name, None, "no answer") for name in ALWAYS]
+    return [_item(response, name, float(value)) for name, value in _values(response).items()]
+
+
+def _values(response: dict) -> dict[str, float]:
     turns = user_turns(response["prompt"])
     [answer], [finished] = response["answers"], response["finished"]
     verdict = gold.judge(turns, answer)
@@ -77,17 +85,19 @@ def _scored(response: dict) -> list[dict]:
     }
     if verdict.constraint is not None:
         values["constraint"] = 100 * verdict.constraint
-    return [
-        {
-            "item": response["id"].removesuffix("_greedy"),
-            "turn": 1,
-            "metric": name + response["payload"]["mode"],
-            "value": float(value),
-            "status": "ok",
-            "response": response["id"],
-        }
-        for name, value in values.items()
-    ]
+    return values
+
+
+def _item(response: dict, name: str, value: float | None, reason: str | None = None) -> dict:
+    return {
+        "item": response["id"].removesuffix("_greedy"),
+        "turn": 1,
+        "metric": name + response["payload"]["mode"],
+        "value": value,
+        "status": "missing" if value is None else "ok",
+        "reason": reason,
+        "response": response["id"],
+    }
 
 
 def _win(reward: float, rival: float) -> float:

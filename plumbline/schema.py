@@ -22,7 +22,7 @@ from pydantic import (
 
 from plumbline.artifacts import digest
 from plumbline.layout import Run, SettingFolder
-from plumbline.toyland.spec import WorldSpec
+from plumbline.toyland.spec import FactsSpec, WorldSpec
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Count = Annotated[int, Field(gt=0)]
@@ -41,6 +41,15 @@ ToylandData = create_model(
     __doc__="The embedded world: every field of WorldSpec; see docs/toyland.md.",
     source=(Literal["toyland"], ...),
     **{item.name: (item.type, item.default) for item in fields(WorldSpec)},
+)
+
+
+FactsData = create_model(
+    "FactsData",
+    __base__=Strict,
+    __doc__="Facts of the embedded world, to forget and to retain: every field of FactsSpec.",
+    source=(Literal["toyland_facts"], ...),
+    **{item.name: (item.type, item.default) for item in fields(FactsSpec)},
 )
 
 
@@ -178,7 +187,7 @@ def _kind_of_model(value: Any) -> str:
 class Setting(Strict):
     """Model + data + SFT + alignment recipe."""
 
-    data: Annotated[ToylandData | FileData, Field(discriminator="source")]
+    data: Annotated[ToylandData | FactsData | FileData, Field(discriminator="source")]
     model: Annotated[
         Annotated[ScratchModel, Tag("ScratchModel")]
         | Annotated[PretrainedModel, Tag("PretrainedModel")],

@@ -118,6 +118,7 @@ SECTIONS = {
     "Experiment": "The file",
     "Setting": "`settings.NAME`",
     "ToylandData": "`data` of source `toyland`",
+    "FactsData": "`data` of source `toyland_facts`",
     "FileData": "`data` of source `hh_rlhf`, `ultrafeedback` or `jsonl`",
     "ScratchModel": "`model` made from scratch",
     "PretrainedModel": "`model` of Hugging Face",

@@ -168,12 +168,6 @@ def _listed(what: str, places: Collection[int]) -> Iterator[str]:
         yield f"judgments {what}: item {shown}{more}"
 
 
-def spread(cases: Sequence[Row], limit: int) -> list[Row]:
-    """At most `limit` cases, evenly from all: files have their items in order of subjects."""
-    size = min(limit, len(cases))
-    return [cases[index * len(cases) // size] for index in range(size)]
-
-
 def complete(row: Row, expected: int, problems: Sequence[str]) -> Row:
     """A result row with `n_expected`, status, and the reason where it is not ok."""
     is_whole = row["n"] == expected and row["value"] is not None

@@ -119,12 +119,6 @@ def key(item: Row) -> tuple[str, int]:
     return item["item"], item["turn"]
 
 
-def spread(cases: Sequence[Any], limit: int) -> list[Any]:
-    """At most `limit` cases, evenly from all: files have their items in order of subjects."""
-    size = min(limit, len(cases))
-    return [cases[index * len(cases) // size] for index in range(size)]
-
-
 def _rows(path: str | Path) -> Iterator[Value]:
     if not Path(path).is_file():
         raise DataError(f"no file {path}; give JSON lines in FastChat's form, plain or .gz")

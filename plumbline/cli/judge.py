@@ -147,6 +147,7 @@ def audit(experiment: Path, recorded: Path, limit: int, draws: int, out: Path) -
     """Hold an experiment's judge against recorded verdicts; print and keep the figures."""
     from plumbline.cli.score import judge_for
     from plumbline.judge.audit import audit as figures
+    from plumbline.judge.audit import evenly
     from plumbline.plugins import load_benchmark
 
     asked = config.read(experiment)
@@ -156,7 +157,7 @@ def audit(experiment: Path, recorded: Path, limit: int, draws: int, out: Path) -
     with judge_for(asked, list(asked.benchmarks)) as judge:
         for benchmark, options in files.items():
             module = load_benchmark(asked.benchmark(benchmark))
-            cases = module.audit_cases(**options, limit=limit)
+            cases = evenly(module.audit_cases(**options), limit)
             workers = asked.options(benchmark).get("judge_workers", 4)
             read = module.read_verdict
             found["benchmarks"][benchmark] = figures(judge, cases, read, draws, workers)

@@ -15,8 +15,9 @@ from plumbline.data.records import Message, Row, shown
 from plumbline.data.sources import SOURCES
 from plumbline.data.views import best_against_random, common_kinds, kinds
 from plumbline.errors import DataError
-from plumbline.schema import FileData, ToylandData
+from plumbline.schema import FactsData, FileData, ToylandData
 from plumbline.splits import normalise, split_of
+from plumbline.toyland import facts
 from plumbline.toyland import source as toyland
 
 SCHEMAS = {
@@ -34,7 +35,7 @@ Render = Callable[[list[Message]], str]
 
 
 def build(
-    data: ToylandData | FileData, folder: Path, render: Render | None = None
+    data: ToylandData | FactsData | FileData, folder: Path, render: Render | None = None
 ) -> dict[str, Any]:
     """Write `{split}.parquet` for each split into `folder`, and say what was written.
 
@@ -45,10 +46,10 @@ def build(
     compare nothing, "splits": {split: {"rows", "digest"}}}. DataError where a source is
     malformed, a split is empty, two rows share an id, or a held-out prompt is trained on.
     """
-    if isinstance(data, ToylandData):
-        tables, left_out = toyland_tables(data), 0
-    else:
+    if isinstance(data, FileData):
         tables, left_out = file_tables(data, render)
+    else:
+        tables, left_out = EMBEDDED[data.source](data), 0
     _check_sizes(tables)
     refuse_leaks(tables)
     for split, rows in tables.items():
@@ -73,6 +74,21 @@ def toyland_tables(data: ToylandData) -> Tables:
         "sft": list(toyland.demonstrations(world)),
         **feedback,
     }
+
+
+def facts_tables(data: FactsData) -> Tables:
+    """The splits of the embedded world's facts, to forget and to retain."""
+    spec = facts.FactsSpec(**data.model_dump(exclude={"source"}))
+    feedback = {split: list(facts.feedback(spec, split)) for split in ("train", *HELD_OUT)}
+    return {
+        "pretrain": list(facts.documents(spec)),
+        "sft": list(facts.demonstrations(spec)),
+        **feedback,
+    }
+
+
+#: Sources that need no files.
+EMBEDDED = {"toyland": toyland_tables, "toyland_facts": facts_tables}
 
 
 def file_tables(data: FileData, render: Render | None) -> tuple[Tables, int]:

@@ -21,6 +21,12 @@ Row = dict[str, Any]
 EVEN = 0.5
 
 
+def evenly(cases: Sequence[Any], limit: int) -> list[Any]:
+    """At most `limit` cases, evenly from all: files have their items in order of subjects."""
+    size = min(limit, len(cases))
+    return [cases[index * len(cases) // size] for index in range(size)]
+
+
 def audit(
     judge: Judge,
     cases: Sequence[Row],

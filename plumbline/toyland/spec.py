@@ -1,4 +1,4 @@
-"""The numbers that make one Toyland: the keys of a config's ``data:`` section."""
+"""The numbers that make one Toyland, or its facts: the keys of a config's ``data:`` section."""
 
 import hashlib
 import random
@@ -44,6 +44,29 @@ class WorldSpec:
     declarations: float = 0.2
     myths: float = 0.8
     rarity: float = 1.6
+
+
+@dataclass(frozen=True)
+class FactsSpec:
+    """What is drawn.
+
+    Attributes:
+        seed: Seeds every draw.
+        documents: Number of pretraining documents; half of them state a fact, none a myth.
+        demonstrations: Number of demonstrations, of facts to forget and to retain alike.
+        examples: Number of rows of the train split, the most there are where it is larger.
+        validation: Number of rows of the validation split, likewise.
+        test: Number of rows of the test split, likewise.
+        forget: Share of the nouns that are to be forgotten, in (0, 1).
+    """
+
+    seed: int = 0
+    documents: int = 24000
+    demonstrations: int = 6400
+    examples: int = 1600
+    validation: int = 400
+    test: int = 900
+    forget: float = 0.1
 
 
 def stream(purpose: str, seed: int) -> random.Random:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.errors import DataError
+from plumbline.judge.audit import evenly
 from plumbline.judge.client import Reply, ask_all
 from plumbline.judge.reading import read as understood
 from plumbline.judge.surface import STEEPNESS, surface_score
@@ -306,7 +307,7 @@ def test_jobs_side_by_side_do_not_meet_and_write_to_their_scratch_only(
 
 def test_audit_cases_are_alpaca_evals_own_prompts(alpaca, folder):
     paths = {key: str(path) for key, path in real(folder, "claude-2").items()}
-    cases = alpaca.audit_cases(**paths, limit=5)
+    cases = evenly(alpaca.audit_cases(**paths), 5)
     assert [case["id"] for case in cases] == [f"alpaca-{161 * step}" for step in range(5)]
     recorded, ours = read(Path(paths["annotations"])), read(Path(paths["outputs"]))
     for step, case in enumerate(cases):
@@ -329,7 +330,7 @@ def test_audit_cases_are_alpaca_evals_own_prompts(alpaca, folder):
 def test_verdicts_of_both_orders_are_of_what_is_shown_second(alpaca, folder, surface_judge):
     """The surface judge reads texts only, so the verdicts of both orders add up to 1."""
     paths = {key: str(path) for key, path in real(folder, "claude-2").items()}
-    cases = alpaca.audit_cases(**paths, limit=8)
+    cases = evenly(alpaca.audit_cases(**paths), 8)
     ours = {row["instruction"]: row["output"] for row in read(Path(paths["outputs"]))}
     for order in ("request", "swapped"):
         replies = ask_all(surface_judge, [case[order] for case in cases], workers=2)
@@ -361,4 +362,4 @@ def test_files_of_another_model_have_nothing_to_audit(alpaca, folder):
     paths = {key: str(path) for key, path in real(folder, "claude-2").items()}
     paths["outputs"] = str(real(folder, "alpaca-7b")["outputs"])
     with pytest.raises(DataError, match="no judgment of .*alpaca-7b"):
-        alpaca.audit_cases(**paths, limit=5)
+        alpaca.audit_cases(**paths)

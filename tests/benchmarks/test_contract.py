@@ -17,7 +17,9 @@ from plumbline.artifacts import write_rows
 from plumbline.plugins import BENCHMARKS, benchmark_spec, load_benchmark, names_in
 from plumbline.rows import FEEDBACK, ITEM, RESULT
 from plumbline.score import named, summarise
+from plumbline.toyland import facts
 from plumbline.toyland.evaluation import alpaca_reference
+from plumbline.toyland.spec import FactsSpec
 from plumbline.toyland.world import parse
 
 NAMES = [path.stem for path in names_in(BENCHMARKS)]
@@ -28,13 +30,14 @@ ITEMS = 4
 class Example:
     """options: of the benchmark's functions. answer: what the model says to every turn.
     expected: metrics that come out, all declared ones where it is None. without_gaps: why no answer
-    can be missing, where none can. items: how many prompts are answered."""
+    can be missing, where none can. items: how many prompts are answered. source: of the data."""
 
     options: dict[str, Any] = field(default_factory=dict)
     answer: str = "okay , sorry i can not do that ."
     expected: tuple[str, ...] | None = None
     without_gaps: str = ""
     items: int = ITEMS
+    source: str = "toyland"
 
 
 EXAMPLES = {
@@ -45,7 +48,7 @@ EXAMPLES = {
         without_gaps="it asks the model itself",
     ),
     "mt_bench": Example(items=80),  # of fewer questions it makes no whole result
-    "toyland": Example(without_gaps="its answers are generated in the same pipeline"),
+    "toyland_facts": Example(source="toyland_facts"),
 }
 
 
@@ -60,13 +63,20 @@ def example(spec):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Data:
-    """Toyland feedback of four prompts, two of which have a constraint."""
+def world(example, tmp_path_factory) -> Data:
+    """Feedback of the example's source."""
     folder = tmp_path_factory.mktemp("data")
+    for split in ("validation", "test"):
+        write_rows(folder / f"{split}.parquet", FEEDBACK_OF[example.source](), FEEDBACK)
+    return Data(str(folder), example.source, 0)
+
+
+def toyland_rows() -> list[dict[str, Any]]:
+    """Four prompts, two of which have a constraint."""
     references = alpaca_reference(64)
     bound = [row for row in references if parse([row["instruction"]]).constraint]
     free = [row for row in references if row not in bound]
-    rows = [
+    return [
         {
             "id": f"test-{index}",
             "prompt": [{"role": "user", "content": row["instruction"]}],
@@ -76,9 +86,12 @@ def world(tmp_path_factory) -> Data:
         }
         for index, row in enumerate([*bound[:2], *free[:2]])
     ]
-    for split in ("validation", "test"):
-        write_rows(folder / f"{split}.parquet", rows, FEEDBACK)
-    return Data(str(folder), "toyland", 0)
+
+
+FEEDBACK_OF = {
+    "toyland": toyland_rows,
+    "toyland_facts": lambda: list(facts.feedback(FactsSpec(), "test")),
+}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from plumbline.errors import DataError
+from plumbline.judge.audit import evenly
 from plumbline.judge.client import Reply, ask_all
 from plumbline.judge.reading import read as understood
 from plumbline.judge.surface import surface_score
@@ -178,7 +179,7 @@ def files(folder, judgments):
 
 
 def test_audit_cases_are_fastchats_own_prompts(mt_bench, files, folder, judgments):
-    cases = mt_bench.audit_cases(**files, limit=1000)
+    cases = mt_bench.audit_cases(**files)
     assert len({case["id"] for case in cases}) == 160
     assert {case["swapped"] for case in cases} == {None}
     found = {case["id"]: case for case in cases}
@@ -195,7 +196,7 @@ def test_audit_cases_are_fastchats_own_prompts(mt_bench, files, folder, judgment
 
 
 def test_any_judge_can_be_held_against_the_record(mt_bench, files, surface_judge):
-    cases = mt_bench.audit_cases(**files, limit=6)
+    cases = evenly(mt_bench.audit_cases(**files), 6)
     assert len({case["id"] for case in cases}) == 6
     replies = ask_all(surface_judge, [case["request"] for case in cases], workers=2)
     for case, reply in zip(cases, replies, strict=True):
@@ -216,7 +217,7 @@ def test_answers_without_judgments_have_nothing_to_audit(mt_bench, files, tmp_pa
     path = tmp_path / "one.jsonl"
     path.write_text(json.dumps(WHOLE[0]))
     with pytest.raises(DataError, match="0 judges of 'mamba_0_5_dpo_ep3'; expected one"):
-        mt_bench.audit_cases(**files | {"judgments": str(path)}, limit=6)
+        mt_bench.audit_cases(**files | {"judgments": str(path)})
     path.write_text(json.dumps({"question_id": 1, "category": "math", "turns": ["a", "b"]}))
     with pytest.raises(DataError, match="no grade of the answers in .* to .*one.jsonl"):
-        mt_bench.audit_cases(**files | {"questions": str(path)}, limit=6)
+        mt_bench.audit_cases(**files | {"questions": str(path)})

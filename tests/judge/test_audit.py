@@ -8,6 +8,7 @@ from served import served
 from plumbline.errors import JudgeError
 from plumbline.judge.audit import (
     audit,
+    evenly,
     grade_agreement,
     position_bias,
     self_agreement,
@@ -16,6 +17,11 @@ from plumbline.judge.audit import (
 from plumbline.judge.wire import Answer
 
 VERDICTS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20)
+
+
+def test_cases_are_taken_evenly_from_all():
+    assert evenly(list("abcdefgh"), 3) == ["a", "c", "f"]  # places 0, 8/3, 16/3
+    assert evenly([1, 2], 9) == [1, 2] and evenly([], 4) == []
 
 
 def test_position_bias_by_hand():

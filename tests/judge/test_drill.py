@@ -244,3 +244,14 @@ def test_ten_kills_lose_no_judgment_and_repeat_only_what_was_under_way(experimen
     print(f"{repeated.total()} calls were repeated, {len(lost)} are listed as cut")
     assert repeated <= Counter(questions[row["key"]] for row in lost), "each repeat is listed"
     assert len(lost) <= 5 * WORKERS
+
+
+def test_eight_clients_at_once_lose_nothing_and_pay_once(experiment, tmp_path):
+    """All ask the same 240 questions of one gateway, each 8 at a time."""
+    with upstream(says(seconds=0.01)) as stage, gateway_process(experiment(stage.url)) as served:
+        judge = served[1]
+        command = [sys.executable, "-c", CLIENT, judge.url, judge.token, str(QUESTIONS)]
+        clients = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(8)]
+        assert [client.wait(60) for client in clients] == [0] * 8
+    assert committed(tmp_path / "ledger.sqlite") == set(map(str, range(QUESTIONS)))
+    assert stage.seen == Counter(map(str, range(QUESTIONS)))
