@@ -79,7 +79,7 @@ def _toyland(limit: int | None) -> list[Row]:
     metrics=(
         Metric("win_rate", "higher", "%", 0.0, 100.0),
         Metric("length_controlled_win_rate_glm", "higher", "%", 0.0, 100.0),
-        Metric("length_controlled_win_rate", "higher", "%", 0.0, 100.0),
+        Metric("length_controlled_win_rate", "higher", "%", 0.0, 100.0, divisible=False),
         Metric("length", "none", "characters", 0.0, 1e9),
     ),
     judged=True,

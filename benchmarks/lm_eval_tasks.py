@@ -377,10 +377,18 @@ def _items(task: Task, parts: list[Any], samples: dict[str, list[Row]]) -> Itera
         for sample in samples[part.task_name]:
             for theirs, ours in task.about["reports"].items():
                 name, value = f"{part.task_name}-{sample['doc_id']}", float(sample[theirs])
+                text = {"text": _text(sample["doc"])}
                 if math.isnan(value):
-                    yield _item(name, ours, None, "missing", f"{theirs} is not a number")
+                    yield text | _item(name, ours, None, "missing", f"{theirs} is not a number")
                 else:
-                    yield _item(name, ours, 100.0 * value)
+                    yield text | _item(name, ours, 100.0 * value)
+
+
+def _text(document: Row) -> str | None:
+    """What a document asks, without the frame and the shots that lm-eval puts around it."""
+    from plumbline.data.questions import question
+
+    return " ".join(question(document) or []) or None
 
 
 def _gap(task: Task, reason: str) -> Iterator[Row]:

@@ -161,9 +161,9 @@ def write_rows(
     write_atomically(path, lambda temporary: pq.write_table(table, temporary))
 
 
-def read_rows(path: Path | str) -> list[dict[str, Any]]:
-    """Read parquet as a list of dicts; IntegrityError where it is torn."""
-    return _whole(pq.read_table, path).to_pylist()
+def read_rows(path: Path | str, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    """Read parquet, or some of its columns, as a list of dicts; IntegrityError where it is torn."""
+    return _whole(partial(pq.read_table, columns=columns), path).to_pylist()
 
 
 def _whole(read: Callable[[Path | str], Any], path: Path | str) -> Any:

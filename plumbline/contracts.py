@@ -73,6 +73,8 @@ class Metric:
 
     better: "higher" or "lower" is better, or "none" for a number that is not a quality.
     unit: "%", "1-10", "words", ...; low and high bound the admissible values.
+    divisible: whether it means the same over some of the items; an official figure of a fixed set
+    does not.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Metric:
     unit: str
     low: float
     high: float
+    divisible: bool = True
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,10 @@ class SettingFolder:
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)
 
+    def contamination(self, split: str, benchmark: str) -> Path:
+        """Which of a benchmark's items are in the training prompts."""
+        return self.folder / "contamination" / split / f"{benchmark}.parquet"
+
     def selection(self, experiment: str, method: str) -> Path:
         return self.folder / "selection" / experiment / f"{method}.json"
 

@@ -82,7 +82,9 @@ SCORE = pa.schema(
 )
 ITEM = pa.schema([*IDENTITY, *SCORE])
 
-#: One number of one run. status: ok, incomplete, diverged, refused, not_run.
+#: One number of one run. status: ok, incomplete, diverged, refused, not_run. n_contaminated: how
+#: many of its n items are in the training prompts, null where not known; clean_value, clean_se: the
+#: number over the others, null where it would be the same or is none.
 RESULT = pa.schema(
     [
         *IDENTITY,
@@ -92,6 +94,9 @@ RESULT = pa.schema(
         ("se", pa.float64()),
         ("n", pa.int64()),
         ("n_expected", pa.int64()),
+        ("n_contaminated", pa.int64()),
+        ("clean_value", pa.float64()),
+        ("clean_se", pa.float64()),
         ("status", pa.string()),
         ("reason", pa.string()),
         ("decoding", pa.string()),
@@ -102,6 +107,10 @@ RESULT = pa.schema(
         ("code_digest", pa.string()),
     ]
 )
+
+#: Whether what a benchmark asks is in a setting's training prompts, by either rule of
+#: `data.contamination`. `id` names the answer, or the item where no answers were read.
+OVERLAP = pa.schema([("id", pa.string()), ("exact", pa.bool_()), ("ngram", pa.bool_())])
 
 #: Reference log-probability (nats, summed over `tokens`) of completion `index` of a view row.
 REFERENCE = pa.schema(

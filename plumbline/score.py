@@ -13,6 +13,7 @@ from plumbline import ENGINE
 from plumbline.artifacts import digest, is_current, read_json, read_rows, write_rows
 from plumbline.config import Experiment
 from plumbline.contracts import Judge, Metric, Model, Responses
+from plumbline.data.contamination import pair, user_turns
 from plumbline.errors import MethodError
 from plumbline.layout import Run, SettingFolder
 from plumbline.plugins import BenchmarkSpec, load_benchmark
@@ -43,10 +44,10 @@ def score(
         told = decoding(experiment, spec, target)
         rows = [
             row | {"decoding": told.get(row["metric"])}
-            for row in summarise(load_benchmark(spec), spec, items)
+            for row in beside_clean(spec, split, target, items)
         ]
     who = {key: base[key] for key in ITEM.names if key in base}
-    write_rows(target.evaluation.items(name), [who | item for item in items], ITEM)
+    write_rows(target.evaluation.items(name), [who | kept(item) for item in items], ITEM)
     write_rows(path, [base | row for row in rows], RESULT, made_from)
     return max((row["status"] for row in rows), key=STATUSES.index)
 
@@ -147,6 +148,53 @@ def summarise(module: ModuleType, spec: BenchmarkSpec, items: list[Row]) -> list
     if undeclared:
         raise MethodError(f"{spec.path} gave undeclared metrics {sorted(undeclared)}")
     return [_result(metric, rows.get(metric.name), items) for metric in spec.card.metrics]
+
+
+def beside_clean(spec: BenchmarkSpec, split: str, target: Target, items: list[Row]) -> list[Row]:
+    """The result rows, each with what the items that are not in the training prompts add up to.
+
+    Without it where an item does not say what it asks.
+    """
+    module = load_benchmark(spec)
+    rows, texts = summarise(module, spec, items), asked(spec, target, items)
+    if any(item["value"] is not None and named(item) not in texts for item in items):
+        return rows
+    overlaps = pair(SettingFolder(target.setting), spec.name, split, texts)
+    marked = {row["id"] for row in overlaps if row["exact"] or row["ngram"]}
+    clean = [item for item in items if named(item) not in marked]
+    if not clean:
+        return [row | {"n_contaminated": row["n"]} for row in rows]
+    others = rows if len(clean) == len(items) else summarise(module, spec, clean)
+    return [
+        row | without(metric, row, other)
+        for metric, row, other in zip(spec.card.metrics, rows, others, strict=True)
+    ]
+
+
+def without(metric: Metric, row: Row, other: Row) -> Row:
+    """The columns of `rows.RESULT` on contamination. other: the metric's row over clean items."""
+    count = row["n"] - other["n"]
+    clean = {"clean_value": other["value"], "clean_se": other.get("se")}
+    return {"n_contaminated": count} | (clean if count and metric.divisible else {})
+
+
+def asked(spec: BenchmarkSpec, target: Target, items: Iterable[Row]) -> dict[str, list[str]]:
+    """What the model was asked, turn by turn, by `named`."""
+    if spec.needs == "model":
+        return {named(item): [item["text"]] for item in items if item.get("text") is not None}
+    path = target.evaluation.responses(spec.name)
+    rows = read_rows(path, ["id", "prompt", "follow_ups"])
+    return {row["id"]: user_turns(row["prompt"], row["follow_ups"]) for row in rows}
+
+
+def named(item: Row) -> str:
+    """The answer that an item scores, or itself where there is none."""
+    return item.get("response") or item["item"]
+
+
+def kept(item: Row) -> Row:
+    """An item without its text: evaluation sets are not published here."""
+    return {name: value for name, value in item.items() if name != "text"}
 
 
 def means(items: Iterable[Row]) -> list[Row]:

@@ -13,7 +13,7 @@ from plumbline.artifacts import read_rows, write_json, write_rows
 from plumbline.contracts import Judge
 from plumbline.errors import MethodError
 from plumbline.layout import Evaluation
-from plumbline.rows import PROBE, RESPONSE
+from plumbline.rows import FEEDBACK, PROBE, RESPONSE
 from plumbline.score import means, sampling, score, score_probes
 from plumbline.targets import targets
 
@@ -55,6 +55,10 @@ def decoding(*, shots: int = 0) -> dict:
 JUDGE = Judge("http://127.0.0.1/v1", "secret", "gold", "2")
 
 
+def says(text: str) -> list[dict]:
+    return [{"role": "user", "content": text}]
+
+
 @pytest.fixture
 def exam(repository, tmp_path, monkeypatch):
     """Score answers of one dpo run on EXAM; returns status, result rows and item rows."""
@@ -74,6 +78,8 @@ def exam(repository, tmp_path, monkeypatch):
             self.write()
             folders = self.experiment.setting_folders()["small"]
             write_json(folders.data_record, {"splits": {"train": {"digest": "d"}}})
+            self.train = folders.data("train")
+            self.trained_on("something else")
             self.run = folders.run("dpo", "beta=0.1", 0)
             [self.target] = targets(self.experiment, "validation", [self.run.record])
 
@@ -86,10 +92,16 @@ def exam(repository, tmp_path, monkeypatch):
         def where(self) -> Evaluation:
             return self.target.evaluation
 
+        def trained_on(self, *prompts: str) -> None:
+            rows = [{"id": text, "prompt": says(text), "completions": ["x"]} for text in prompts]
+            write_rows(self.train, rows, FEEDBACK)
+
         def answer(self, *answers: list[str], metric: str = "grade") -> None:
             rows = [
                 {
                     "id": f"q{index}",
+                    "prompt": says(f"question {index}"),
+                    "follow_ups": [],
                     "temperature": 0.7,
                     "max_new_tokens": 48,
                     "answers": turns,
@@ -307,6 +319,104 @@ def test_probes_are_scored_step_by_step(exam):
         (0, "grade", 3.0),
         (5, "grade", 7.0),
     ]
+
+
+CONTAMINATION = ("n_contaminated", "clean_value", "clean_se")
+
+
+def contamination(row: dict) -> tuple:
+    return tuple(row[name] for name in CONTAMINATION)
+
+
+def test_a_clean_score_stands_beside_a_contaminated_one(exam):
+    """By hand: values 2, 4 and 9, of which the last was trained on: mean 3, se sqrt(2 / 2)."""
+    exam.trained_on("Question 2?", "question")
+    exam.answer(["2"], ["4"], ["9"])
+    exam.score()
+    row = exam.rows["grade"]
+    assert (row["value"], row["n"], row["status"]) == (5.0, 3, "ok")
+    assert contamination(row) == (1, 3.0, 1.0)
+    assert contamination(exam.rows["errors"]) == (0, None, None)
+
+
+def test_nothing_stands_beside_a_clean_score(exam):
+    exam.answer(["2"], ["4"])
+    exam.score()
+    assert contamination(exam.rows["grade"]) == (0, None, None)
+
+
+def test_where_everything_was_trained_on_nothing_is_left(exam):
+    exam.trained_on("question 0", "question 1")
+    exam.answer(["2"], ["4"])
+    exam.score()
+    assert contamination(exam.rows["grade"]) == (2, None, None)
+
+
+def test_items_that_have_no_value_count_on_neither_side(exam):
+    exam.trained_on("question 0", "question 1")
+    exam.answer(["-"], ["4"], ["9"])
+    exam.score()
+    assert exam.rows["grade"]["n"] == 2
+    assert contamination(exam.rows["grade"]) == (1, 9.0, None)
+
+
+def test_a_figure_of_a_fixed_set_has_no_clean_one(exam):
+    exam.source = EXAM.replace('"1-10", 1, 10', '"1-10", 1, 10, divisible=False')
+    exam.trained_on("question 0")
+    exam.answer(["2"], ["4"])
+    exam.score()
+    assert contamination(exam.rows["grade"]) == (1, None, None)
+
+
+def test_a_benchmarks_own_summary_is_asked_for_the_others(exam):
+    """By hand: the sum of 4 and 9."""
+    exam.source = (
+        EXAM
+        + """
+
+def summarise(items: list) -> list:
+    values = [item["value"] for item in items]
+    return [{"metric": "grade", "value": sum(values), "se": 0.5, "n": len(values)}]
+"""
+    )
+    exam.trained_on("question 0")
+    exam.answer(["2"], ["4"], ["9"])
+    exam.score()
+    assert contamination(exam.rows["grade"]) == (1, 13.0, 0.5)
+
+
+def test_what_an_item_does_not_say_is_not_known(exam):
+    exam.source = EXAM.replace('"item": row["id"]', '"item": "no " + row["id"]')
+    exam.trained_on("question 0")
+    exam.answer(["2"], ["4"])
+    exam.score()
+    assert exam.rows["grade"]["value"] == 3.0
+    assert contamination(exam.rows["grade"]) == (None, None, None)
+
+
+TELLING = """
+from plumbline import Metric, Model, benchmark
+
+
+@benchmark(title="Exam", version="1", splits=("validation", "test"),
+           metrics=(Metric("grade", "higher", "", 0, 9),))
+def score(model: Model) -> list:
+    return [{"item": f"q{n}", "metric": "grade", "value": float(n), "status": "ok",
+             "text": f"question {n}"} for n in range(3)]
+"""
+
+
+def test_a_benchmark_that_asks_the_model_itself_says_what_it_asks(exam):
+    """By hand: of 0, 1 and 2 the last was trained on. What was asked is not kept."""
+    exam.source = TELLING
+    exam.run.model.mkdir(parents=True)
+    exam.trained_on("question 2")
+    exam.score()
+    assert contamination(exam.rows["grade"]) == (1, 0.5, 0.5)
+    assert [item["item"] for item in exam.items] == ["q0", "q1", "q2"]
+    exam.source = TELLING.replace('"text"', '"judgment"')
+    exam.score()
+    assert contamination(exam.rows["grade"]) == (None, None, None)
 
 
 def test_a_diverged_run_has_no_probes_to_score(exam):

@@ -1,6 +1,6 @@
 """Result rows in, cells, ranks and tables out. Nothing here loads torch, pandas or matplotlib."""
 
-from plumbline.aggregate.cells import Cell, cell, records
+from plumbline.aggregate.cells import Cell, Clean, cell, records
 from plumbline.aggregate.columns import PLUMBING, Column, Heading
 from plumbline.aggregate.grid import Grid, GridRow, points_matching, validation_grid
 from plumbline.aggregate.notes import gaps
@@ -11,6 +11,7 @@ from plumbline.aggregate.table_one import table_one
 __all__ = [
     "PLUMBING",
     "Cell",
+    "Clean",
     "Column",
     "Grid",
     "GridRow",

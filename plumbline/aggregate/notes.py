@@ -1,8 +1,8 @@
-"""What must stand beside a table: seeds, judges, points, rank rule, gaps."""
+"""What must stand beside a table: seeds, judges, points, rank rule, gaps, contamination."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from plumbline.aggregate.cells import Cell
+from plumbline.aggregate.cells import Cell, Clean
 from plumbline.aggregate.columns import Heading
 from plumbline.aggregate.ranks import RankRule
 from plumbline.aggregate.table import Line, TableOne
@@ -11,6 +11,9 @@ TIE_WORDS = {
     "min": "ties share the better rank",
     "average": "ties share the mean of their ranks",
 }
+#: Stands at a number some of whose items are in the training prompts.
+CONTAMINATED = "†"
+BRACKETS = "in brackets the number without them, – where there is none"
 UNRANKED_WORDS = {"last": "is not ranked and stands last", "omit": "is not ranked"}
 
 
@@ -25,6 +28,7 @@ def notes(
         "Points": points_note(table.lines),
         "Average rank": rank_note(table),
         "Gaps": "; ".join(gaps(table)),
+        f"{CONTAMINATED} Contaminated": contamination_note(table),
     }
     return tuple((label, text) for label, text in pairs.items() if text)
 
@@ -98,6 +102,22 @@ def gaps_of(line: Line, headings: Iterable[Heading]) -> dict[str, list[Heading]]
         if not cell.complete:
             found.setdefault(gap_words(cell), []).append(heading)
     return found
+
+
+def contamination_note(table: TableOne) -> str:
+    """What the marks mean, column by column; "" without any."""
+    phrases = {
+        f"{where([heading], 0)}: {contaminated_words(clean)}": None
+        for index, heading in enumerate(table.headings)
+        for line in table.lines
+        if (clean := line.cells[index].clean)
+    }
+    return "; ".join([*phrases, BRACKETS]) if phrases else ""
+
+
+def contaminated_words(clean: Clean) -> str:
+    """How many items of a run are in the training prompts."""
+    return f"{clean.n} of {counted(clean.of, 'item')} also in the training prompts"
 
 
 def where(headings: Sequence[Heading], of: int) -> str:

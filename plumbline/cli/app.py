@@ -223,6 +223,18 @@ def rescore(
     recorded.run(benchmark, context.args)
 
 
+@app.command(rich_help_panel=BY_HAND)
+def contamination(
+    experiment: Annotated[Path | None, typer.Argument(help="experiment file, YAML or JSON")] = None,
+    train: Annotated[Path | None, typer.Option(help="or: a file of training prompts")] = None,
+    items: Annotated[Path | None, typer.Option(help="and a file of evaluation items")] = None,
+) -> None:
+    """Print how many evaluation items are in the training prompts."""
+    from plumbline.cli import contamination as overlap
+
+    overlap.run(experiment, train, items)
+
+
 @judge.command()
 def serve(
     name: Annotated[

@@ -8,13 +8,15 @@ from typing import Any
 
 from plumbline.aggregate import Cell, Grid, Heading, Line, TableOne, records
 from plumbline.report.templates import render
-from plumbline.report.words import cell_text, heading_text, rank_text, stamped
+from plumbline.report.words import cell_text, grid_note, heading_text, rank_text, stamped
 
 #: Columns of a result row that a reader of single numbers needs, in order.
 LONG = (
     "setting method point seed split benchmark version metric better value se n n_expected "
-    "status reason judge judge_version decoding"
+    "n_contaminated clean_value clean_se status reason judge judge_version decoding"
 ).split()
+#: What a CSV says of contamination: how many items of a run, and value and spread without them.
+CLEAN = ("contaminated", "clean", "clean_spread")
 LATEX_SPECIALS = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -24,14 +26,15 @@ LATEX_SPECIALS = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "–": "--",
+    "†": r"\textdagger{}",
 }
 
 
 def to_csv(table: TableOne) -> str:
-    """One line a method; for each column its value, spread, seeds, status and stamps, in every
-    digit."""
+    """One line a method; for each column its value, spread, seeds, status, stamps and the fields of
+    `CLEAN`, in every digit."""
     names = [heading.key for heading in table.headings]
-    parts = ("", ".spread", ".seeds", ".status", ".stamp")
+    parts = ("", ".spread", ".seeds", ".status", ".stamp", *(f".{part}" for part in CLEAN))
     header = [
         *("method", "title", "point"),
         *(name + part for name in names for part in parts),
@@ -43,7 +46,10 @@ def to_csv(table: TableOne) -> str:
             *(
                 x
                 for c, heading in zip(line.cells, table.headings, strict=True)
-                for x in (c.value, c.spread, c.n_seeds, c.status, both_stamps(c, heading))
+                for x in (
+                    *(c.value, c.spread, c.n_seeds, c.status, both_stamps(c, heading)),
+                    *clean_fields(c),
+                )
             ),
             line.rank.value,
         ]
@@ -55,6 +61,12 @@ def to_csv(table: TableOne) -> str:
 def both_stamps(cell: Cell, heading: Heading) -> str:
     """What has to be said of a number for its model and for its judge."""
     return "; ".join(filter(None, (cell.stamp, heading.stamp)))
+
+
+def clean_fields(cell: Cell) -> tuple[float | None, ...]:
+    """The fields of `CLEAN`, empty where no item is in the training prompts."""
+    clean = cell.clean
+    return (clean.n, clean.value, clean.spread) if clean else (None, None, None)
 
 
 def csv_text(lines: Iterable[Sequence[Any]]) -> str:
@@ -159,10 +171,14 @@ def to_html(table: TableOne) -> str:
 
 
 def grid_to_csv(grid: Grid) -> str:
-    """One line a point: mean over seeds, spread, seeds, status, whether it was selected, stamp."""
-    header = ["method", "point", "value", "spread", "seeds", "status", "selected", "stamp"]
+    """One line a point: mean over seeds, spread, seeds, status, whether it was selected, stamp, and
+    the fields of `CLEAN`."""
+    header = ["method", "point", "value", "spread", "seeds", "status", "selected", "stamp", *CLEAN]
     lines = [
-        [row.method, row.points[label], c.value, c.spread, c.n_seeds, c.status, selected, c.stamp]
+        [
+            *(row.method, row.points[label], c.value, c.spread, c.n_seeds, c.status),
+            *(selected, c.stamp, *clean_fields(c)),
+        ]
         for row in grid.rows
         for label, c in row.cells.items()
         for selected in [str(label == row.selected).lower()]
@@ -171,7 +187,7 @@ def grid_to_csv(grid: Grid) -> str:
 
 
 def grid_to_markdown(grid: Grid) -> str:
-    """Methods by points, the selected point bold."""
+    """Methods by points, the selected point bold; below, what a mark means."""
     digits = grid.column.digits
     lines = [
         [
@@ -185,7 +201,8 @@ def grid_to_markdown(grid: Grid) -> str:
         ]
         for row in grid.rows
     ]
-    return markdown_lines(["Method", *grid.labels], lines)
+    note = f"\n{grid_note(grid)}\n" if grid_note(grid) else ""
+    return markdown_lines(["Method", *grid.labels], lines) + note
 
 
 def grid_to_html(grid: Grid) -> str:

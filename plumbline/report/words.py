@@ -1,19 +1,41 @@
 """How cells, ranks and headings are put into words; the same in every format."""
 
-from plumbline.aggregate import Cell, Grid, Heading, Rank, TableOne
+from plumbline.aggregate import Cell, Clean, Grid, Heading, Rank, TableOne
+from plumbline.aggregate.notes import BRACKETS, CONTAMINATED, contaminated_words
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 def cell_text(cell: Cell, digits: int) -> str:
     """`12.34 ± 0.56`; a cell that is not complete says its status, with or without a number, and
-    a number that has a stamp says it."""
+    a number that is contaminated or has a stamp says it."""
     status = cell.status.replace("_", " ")
     if cell.value is None:
         return f"– {status}"
-    spread = "" if cell.spread is None else f" ± {cell.spread:.{digits}f}"
-    text = stamped(f"{cell.value:.{digits}f}{spread}", "" if cell.complete else status)
+    number = number_text(cell, digits) + (clean_text(cell.clean, digits) if cell.clean else "")
+    text = stamped(number, "" if cell.complete else status)
     return stamped(text, cell.stamp)
+
+
+def number_text(number: Cell | Clean, digits: int) -> str:
+    """Mean and spread, as far as there are any; a dash for no mean."""
+    if number.value is None:
+        return "–"
+    spread = "" if number.spread is None else f" ± {number.spread:.{digits}f}"
+    return f"{number.value:.{digits}f}{spread}"
+
+
+def clean_text(clean: Clean, digits: int) -> str:
+    """What stands beside a number some of whose items are in the training prompts: a mark, and the
+    number without them."""
+    return f"{CONTAMINATED} [{number_text(clean, digits)}]"
+
+
+def grid_note(grid: Grid) -> str:
+    """What the marks of a grid mean; "" without any."""
+    cells = [cell for row in grid.rows for cell in row.cells.values()]
+    counts = dict.fromkeys(contaminated_words(cell.clean) for cell in cells if cell.clean)
+    return f"{CONTAMINATED} {'; '.join([*counts, BRACKETS])}." if counts else ""
 
 
 def rank_text(rank: Rank) -> str:

@@ -145,6 +145,25 @@ def test_notes_say_what_the_numbers_are(rows):
         "SFT is not ranked and stands last."
     )
     assert "Gaps" not in notes
+    assert not any("Contaminated" in label for label in notes)
+
+
+def test_contaminated_columns_are_counted_once_and_ranked_as_they_are(rows, row):
+    """Without its contaminated items dpo would lose to pro_p; it keeps its place and its bold."""
+    counted = {"n_contaminated": 5, "clean_value": 1.0}
+    given = [row | counted if row["method"] == "dpo" else row for row in rows]
+    given += [
+        row("kto", 8.0, seed=seed, n=98, n_contaminated=4, clean_value=8.0) for seed in (0, 1)
+    ]
+    table = table_one(given, [WIN, LENGTH], RankRule(), methods=["sft", "dpo", "pro_p", "kto"])
+    dpo = lines_of(table)["dpo"]
+    assert (dpo.cells[0].clean.value, dpo.cells[0].best, dpo.rank.value) == (1.0, True, 1.0)
+    assert dict(table.notes)["† Contaminated"] == (
+        "Toyland Win rate: 5 of 100 items also in the training prompts; "
+        "Toyland Win rate: 4 of 98 items also in the training prompts; "
+        "toyland Length: 5 of 100 items also in the training prompts; "
+        "in brackets the number without them, – where there is none"
+    )
 
 
 @pytest.mark.parametrize("key", ["setting", "point"])

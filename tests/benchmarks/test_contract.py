@@ -16,7 +16,7 @@ from plumbline import Data, Model, Responses
 from plumbline.artifacts import write_rows
 from plumbline.plugins import BENCHMARKS, benchmark_spec, load_benchmark, names_in
 from plumbline.rows import FEEDBACK, ITEM, RESULT
-from plumbline.score import summarise
+from plumbline.score import named, summarise
 from plumbline.toyland import facts
 from plumbline.toyland.evaluation import alpaca_reference
 from plumbline.toyland.spec import FactsSpec
@@ -186,7 +186,7 @@ def test_declared_metrics_come_out_in_range(spec, example, results):
 
 
 def test_rows_fit_their_schemas(items, results):
-    assert {name for item in items for name in item} <= set(ITEM.names)
+    assert {name for item in items for name in item} <= {*ITEM.names, "text"}
     assert {name for row in results.values() for name in row} <= set(RESULT.names)
 
 
@@ -218,6 +218,24 @@ def test_item_order_does_not_matter(spec, items, results):
     for row in again:
         assert row["value"] == pytest.approx(results[row["metric"]]["value"], abs=1e-9)
         assert row["n"] == results[row["metric"]]["n"]
+
+
+def test_every_item_says_what_it_asks(spec, items, subject):
+    """By the prompt whose answer it scores, or in words: else no contamination can be found."""
+    if spec.needs == "model":
+        assert all(item["text"] for item in items)
+    else:
+        asked = {row["id"] for row in subject.rows}
+        assert {named(item) for item in items} <= asked
+
+
+def test_some_of_the_items_can_be_summarised(spec, items, results):
+    """Every prompt but one has a number for each metric that the whole has and that can be cut."""
+    lost = named(items[0])
+    found = summarise(load_benchmark(spec), spec, [x for x in items if named(x) != lost])
+    for metric, row in zip(spec.card.metrics, found, strict=True):
+        if metric.divisible and results[metric.name]["n"] > 1:
+            assert row["n"] <= results[metric.name]["n"] and row["value"] is not None
 
 
 def test_a_gap_is_reported(spec, items):

@@ -64,6 +64,7 @@ ROWS = {
     },
     "Rowan/hellaswag": {
         "activity_label": "Walking",
+        "ctx": "A man walks. he",
         "ctx_a": "A man walks.",
         "ctx_b": "he",
         "endings": ["stops.", "flies.", "is a hat.", "was."],
@@ -142,6 +143,22 @@ def test_every_task_asks_what_its_setting_promises(loaded, hub, setting, task):
         assert (found.config.test_split or found.config.validation_split) == split
         assert found.config.num_fewshot == shots
         assert metric in found.aggregation()
+
+
+#: The column that a document's question stands in, where it is not the usual one.
+ASKED = {"gpqa": "Question", "hellaswag": "ctx", "ifeval": "prompt", "math": "problem"}
+
+
+@EVERY
+def test_every_document_says_what_it_asks(tasks_module, loaded, hub, setting, task):
+    """As it stands in the published row: contamination is looked for by it."""
+    row = ROWS[PROMISED[setting, task][0]]
+    asked = {
+        tasks_module._text(document)
+        for found in loaded(setting, task)
+        for document in found.eval_docs
+    }
+    assert all(text.startswith(row[ASKED.get(task, "question")]) for text in asked)
 
 
 def stock_files(tasks_module, setting, task):

@@ -4,6 +4,9 @@ import csv
 import io
 from dataclasses import replace
 
+import pytest
+
+from plumbline.aggregate import Clean
 from plumbline.report.tables import (
     grid_to_csv,
     grid_to_html,
@@ -15,6 +18,7 @@ from plumbline.report.tables import (
     to_latex,
     to_markdown,
 )
+from plumbline.report.terminal import summary
 
 
 def read(text: str) -> list[dict[str, str]]:
@@ -83,6 +87,60 @@ def test_a_stamp_stands_in_every_cell_that_has_a_number(table, grid):
     assert grid_to_markdown(marked_grid).count("(scratch model)") == 3
     assert grid_to_html(marked_grid).count('<span class="stamp">scratch model</span>') == 3
     assert {row["stamp"] for row in read(grid_to_csv(marked_grid))} == {"scratch model"}
+
+
+@pytest.fixture
+def contaminated(table):
+    """SFT's wins without 12 of 256 items; DPO's over three seeds; of its score nothing is left."""
+    sft, dpo, kto = table.lines
+    wins = replace(sft.cells[0], clean=Clean(12, 256, 11.987, None))
+    seeds = replace(dpo.cells[0], clean=Clean(12, 256, 19.004, 2.5))
+    score = replace(dpo.cells[1], clean=Clean(160, 160, None, None))
+    lines = (replace(sft, cells=(wins, sft.cells[1])), replace(dpo, cells=(seeds, score)), kto)
+    return replace(table, lines=lines)
+
+
+def test_a_clean_number_stands_beside_a_contaminated_one(contaminated):
+    markdown = to_markdown(contaminated).splitlines()
+    assert markdown[2] == "| SFT | 12.35† [11.99] | 4.0 | 2.00 |"
+    assert markdown[3] == (
+        "| DPO | **20.50 ± 1.25† [19.00 ± 2.50]** | 6.0 ± 0.1† [–] (incomplete) | 1.00 |"
+    )
+    assert r"SFT & 12.35\textdagger{} [11.99] & 4.0 & 2.00" in to_latex(contaminated)
+    assert to_html(contaminated).count('<span class="clean"') == 3
+    assert (
+        '<span class="clean" title="12 of 256 items also in the training prompts">† [11.99]</span>'
+    ) in to_html(contaminated)
+    assert "20.50 ± 1.25† [19.00 ± 2.50]" in summary(contaminated)
+
+
+def test_csv_has_the_clean_number_in_every_digit(contaminated):
+    sft, dpo, kto = read(to_csv(contaminated))
+    wins, score = "toyland.win_rate@1@toyland-gold 1", "mt_bench.score@2@surface-judge 1"
+    parts = ("contaminated", "clean", "clean_spread")
+    assert [sft[f"{wins}.{part}"] for part in parts] == ["12", "11.987", ""]
+    assert [dpo[f"{wins}.{part}"] for part in parts] == ["12", "19.004", "2.5"]
+    assert [dpo[f"{score}.{part}"] for part in parts] == ["160", "", ""]
+    assert [kto[f"{wins}.{part}"] for part in parts] == ["", "", ""]
+
+
+def test_a_contaminated_grid_says_what_its_marks_mean(grid):
+    note = (
+        "† 3 of 90 items also in the training prompts; in brackets the number without them, – "
+        "where there is none."
+    )
+    sft, dpo, pro_b = grid.rows
+    cells = {name: replace(c, clean=Clean(3, 90, 7.5, 0.5)) for name, c in dpo.cells.items()}
+    marked = replace(grid, rows=(sft, replace(dpo, cells=cells), pro_b))
+    lines = grid_to_markdown(marked).splitlines()
+    assert lines[3] == (
+        "| DPO |  | 10.00 ± 1.00† [7.50 ± 0.50] | **20.00 ± 2.00† [7.50 ± 0.50]** |"
+    )
+    assert lines[5:] == ["", note]
+    assert grid_to_html(marked).count('<span class="clean"') == 2
+    assert f"<p>{note}</p>" in grid_to_html(marked)
+    assert [row["clean"] for row in read(grid_to_csv(marked))] == ["", "7.5", "7.5", ""]
+    assert "†" not in grid_to_markdown(grid) + grid_to_html(grid)
 
 
 def test_the_grid_names_whole_points_and_the_selected_one(grid):

@@ -6,8 +6,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from plumbline.aggregate.notes import contaminated_words
 from plumbline.report.inline import inline
-from plumbline.report.words import heading_text, heat, rank_text
+from plumbline.report.words import clean_text, grid_note, heading_text, heat, rank_text
 
 
 def render(name: str, **context: Any) -> str:
@@ -30,6 +31,9 @@ def environment() -> jinja2.Environment:
         heading_text=heading_text,
         rank_text=rank_text,
         heat=heat,
+        clean_text=clean_text,
+        contaminated_words=contaminated_words,
+        grid_note=grid_note,
         inline_svg=lambda svg: Markup(inline(svg)),
         style_sheet=lambda: Markup(loader.get_source(result, "style.css")[0]),
     )
