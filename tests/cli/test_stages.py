@@ -248,6 +248,15 @@ def test_the_experiments_rows_are_all_of_them(done):
     assert (done.experiment.folder.tables / "small").is_dir()
 
 
+def test_every_number_knows_how_many_of_its_items_were_trained_on(done):
+    """None: a hash of its words puts a prompt of Toyland into one split."""
+    rows = read_rows(done.experiment.folder.rows)
+    assert [row["n_contaminated"] for row in rows] == [0] * len(rows)
+    for split in ("validation", "test"):
+        found = read_rows(done.folders.contamination(split, "toyland"))
+        assert [(row["exact"], row["ngram"]) for row in found] == [(False, False)] * 8
+
+
 def test_aggregating_again_gives_the_same_bytes(done, command):
     files = [done.experiment.folder.rows, done.experiment.folder.items]
     files += sorted(path for path in done.experiment.folder.tables.rglob("*") if path.is_file())
