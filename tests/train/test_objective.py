@@ -100,7 +100,7 @@ def test_columns_are_the_examples_own(policy, examples, plain_batch):
             tokens = objective.forward(seen, inputs)
             found = objective.batch(tokens, inputs, objective.mismatched(seen, inputs))
             expected = plain_batch(model, given)
-        for column in vars(expected):
+        for column in vars(expected).keys() - {"needed"}:
             ours, theirs = getattr(found, column), getattr(expected, column)
             if isinstance(theirs, torch.Tensor):
                 assert torch.equal(ours, theirs), column
