@@ -177,7 +177,7 @@ def write_vectors(
 def read_vectors(path: Path) -> dict[str, np.ndarray]:
     """Vectors by id, as `write_vectors` wrote them; IntegrityError where the file is torn."""
     table = _whole(pq.read_table, path)
-    rows = table["vector"].combine_chunks().flatten().to_numpy()
+    rows = table["vector"].combine_chunks().flatten().to_numpy().copy()  # Arrow's is read-only
     return dict(zip(table["id"].to_pylist(), rows.reshape(len(table), -1), strict=True))
 
 

@@ -8,6 +8,7 @@ FOLDER/MICRO/METHOD.pt, and to FOLDER/resumed.pt what `four_steps` gave twice fo
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -48,8 +49,9 @@ def step(method: str, micro: int, folder: Path) -> dict:
     """The gradient of one global batch, and the step's log."""
     name, _, precision = method.partition(":")
     objective = Objective.of(spec_of(name), {"beta": 0.3})
-    given = [make_example(objective.spec.feedback, index) for index in range(BATCH)]
     model = tiny_policy().to(getattr(torch, precision or "float64"))
+    given = [make_example(objective.spec.feedback, index) for index in range(BATCH)]
+    given = [replace(item, embedding=item.embedding.to(model.dtype)) for item in given]
     shape = solve(BATCH, micro)
     probe, place = Probe([make_example("pairs", 0)]), Place(folder / "work", 10**9, {})
     before = flat(model.state_dict()).clone()

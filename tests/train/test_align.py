@@ -161,9 +161,7 @@ def test_they_are_coupled(train, name):
 
 
 @pytest.mark.parametrize("micro", [None, 2])
-def test_labels_follow_their_example_through_the_epochs(
-    train, policy, examples, plain_batch, micro
-):
+def test_labels_follow_their_example(train, policy, examples, plain_batch, micro):
     """Three epochs of two batches; the plain loop keeps the labels in a dictionary of its own."""
     objective, given = of("power_dl", gamma=0.5), examples("pairs", 16)
     found, rows = train(objective, given, epochs=3, warmup_steps=0, micro=micro)

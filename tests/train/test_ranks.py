@@ -21,7 +21,7 @@ from plumbline.train import align
 HERE = Path(one_step.__file__).parent
 SIZES = ["16", "8"]
 COUPLED = ["kto", "aot", "aot_unpaired", "bco", "bco_udm", "relative_po", "apo_down_unpaired"]
-METHODS = ["dpo", "simpo", "pro_s", *COUPLED, *(f"{name}:float32" for name in COUPLED)]
+METHODS = ["dpo", "simpo", "pro_s", *COUPLED, *(f"{name}:float32" for name in COUPLED[::2])]
 PARTED = ["4x8", "2 processes of 16", "2 processes of 2x8", "fsdp2 of 16", "fsdp2 of 2x8"]
 
 
@@ -77,8 +77,8 @@ def test_the_gradient_is_the_same(found, method, geometry):
 def test_the_log_is_the_same(found, method, geometry):
     whole, parted = found["1x32"][method]["log"], found[geometry][method]["log"]
     assert [{**row, "value": 0} for row in whole] == [{**row, "value": 0} for row in parted]
-    values = [row["value"] for row in whole]
-    assert [row["value"] for row in parted] == pytest.approx(values, rel=1e-5, abs=2e-6)
+    values, tolerance = [row["value"] for row in whole], max(1e-6, precision(method) / 10)
+    assert [row["value"] for row in parted] == pytest.approx(values, rel=1e-5, abs=tolerance)
     assert {"loss", "gradient_norm", "chosen_logratio"} <= {row["metric"] for row in whole}
 
 

@@ -171,11 +171,12 @@ def test_embeddings_are_the_models_own(setting, folders, model, feedback):
 def test_each_prompt_is_embedded_once(setting, folders, model, monkeypatch):
     """The two singles of a pair have one."""
     given, plain = [], stage.mean_hidden
-    monkeypatch.setattr(
-        stage,
-        "mean_hidden",
-        lambda policy, prompts: given.extend(prompts) or plain(policy, prompts),
-    )
+
+    def counted(policy, prompts):
+        given.extend(prompts)
+        return plain(policy, prompts)
+
+    monkeypatch.setattr(stage, "mean_hidden", counted)
     stage.embeddings(setting, folders, "singles", Execution())
     assert len(given) == len(set(given)) <= 40
 
