@@ -18,7 +18,7 @@ def relative_po(batch: Pairs, *, beta: Positive = 0.1, temperature: Positive = 0
     Equations of the contrast matrix and its weights, arXiv:2402.10958v2:
 
         L_i  = - (1/B) sum_j log sigma(beta w_ij (h_w,i - h_l,j))
-        w_i. = softmax over j of (cos(e_i, e_j) - 1) / t
+        w_i. = softmax over j of cos(e_i, e_j) / t
 
         h_w, h_l  batch.chosen.logratio, batch.rejected.logratio
         e         batch.embedding
@@ -35,7 +35,8 @@ def relative_po(batch: Pairs, *, beta: Positive = 0.1, temperature: Positive = 0
     Returns:
         [B], nats, lower is better; unreduced: row i of the matrix belongs to pair i.
 
-    Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
+    Numerics: `logsigmoid` neither overflows nor loses its gradient at either end. The paper's
+        distance 1 - cos gives the same softmax.
     Deviations: e is the SFT model's mean last hidden state over the prompt, where the authors take
         a sentence encoder (all-MiniLM-L6-v2): cosines of hidden states lie closer together, so
         that one temperature weighs more evenly here. The matrix is that of the global batch. As in
@@ -57,6 +58,6 @@ def relative_po(batch: Pairs, *, beta: Positive = 0.1, temperature: Positive = 0
         yinyueqin/relative-preference-optimization at c1b5163, `RPOTrainer`.
     """
     direction = normalize(batch.embedding, dim=-1)
-    weight = softmax((direction @ direction.T - 1) / temperature, dim=-1)  # equation of the weights
+    weight = softmax(direction @ direction.T / temperature, dim=-1)  # equation of the weights
     contrast = batch.chosen.logratio.unsqueeze(1) - batch.rejected.logratio  # [B, B]
     return -logsigmoid(beta * weight * contrast).mean(-1)  # equation of the contrast matrix

@@ -30,7 +30,7 @@ NEEDS = {
     "prompt's tokens",
     "propensity": "singles.propensity [B] in (0, 1): whether the prompt is one of a desirable "
     "response, by a logistic classifier on embeddings to which both labels weigh the same",
-    "label": "pairs.label [B] in [0, 1]: 1 until training comes to the example, then what the "
+    "label": "batch.label [B] in [0, 1]: 1 until training comes to the example, then what the "
     "file's `relabel` gave when it last did",
 }
 #: Those of an example as a whole, found on its batch and not on a column.

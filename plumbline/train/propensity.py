@@ -1,7 +1,7 @@
 """Which prompts desirable responses answer: the classifier of underlying-distribution matching.
 
 Where prompts of desirable responses are distributed otherwise than those of undesirable ones, a
-density ratio of the two weighs the one like the other (arXiv:2404.04656v2).
+density ratio of the two weighs the one like the other (arXiv:2404.04656v1).
 """
 
 from __future__ import annotations
