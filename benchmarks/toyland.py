@@ -47,8 +47,10 @@ def score(responses: Responses) -> list[dict]:
 
 
 def prompts(data: Data, split: str, *, limit: int = 256, max_new_tokens: int = 48) -> list[dict]:
-    """The first `limit` feedback prompts of a split, each in both modes."""
-    rows = read_rows(f"{data.folder}/{split}.parquet")[:limit]
+    """The first `limit` feedback prompts of a split that have a chosen response, each in both
+    modes."""
+    found = read_rows(f"{data.folder}/{split}.parquet")
+    rows = [row for row in found if row["chosen"] is not None][:limit]
     return [
         {
             "id": f"{row['id']}{mode}",

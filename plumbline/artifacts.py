@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -159,6 +160,25 @@ def write_rows(
         schema = schema.with_metadata({FINGERPRINT: canonical_json(fingerprint)})
     table = pa.Table.from_pylist(rows, schema=schema)
     write_atomically(path, lambda temporary: pq.write_table(table, temporary))
+
+
+def write_vectors(
+    path: Path, vectors: Mapping[str, np.ndarray], fingerprint: Mapping[str, Any]
+) -> None:
+    """Write vectors of one length by id as parquet, atomically; float32, never as Python numbers,
+    of which there may be too many. fingerprint: see `write_rows`."""
+    rows = np.stack([*vectors.values()]).astype(np.float32)
+    values = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+    table = pa.table({"id": [*vectors], "vector": values})
+    table = table.replace_schema_metadata({FINGERPRINT: canonical_json(fingerprint)})
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary))
+
+
+def read_vectors(path: Path) -> dict[str, np.ndarray]:
+    """Vectors by id, as `write_vectors` wrote them; IntegrityError where the file is torn."""
+    table = _whole(pq.read_table, path)
+    rows = table["vector"].combine_chunks().flatten().to_numpy().copy()  # Arrow's is read-only
+    return dict(zip(table["id"].to_pylist(), rows.reshape(len(table), -1), strict=True))
 
 
 def read_rows(path: Path | str, columns: list[str] | None = None) -> list[dict[str, Any]]:

@@ -26,21 +26,21 @@ NEEDS = {
     "completion (a seeded derangement fixed at data time)",
     "token_values": "completions.token_policy [B, T] or [B, N, T], per-token log-probabilities, "
     "zero on padding, and .token_mask, true on the completion's tokens",
+    "embedding": "batch.embedding [B, H]: mean last hidden state of the frozen reference over the "
+    "prompt's tokens",
+    "propensity": "singles.propensity [B] in (0, 1): whether the prompt is one of a desirable "
+    "response, by a logistic classifier on embeddings to which both labels weigh the same",
+    "label": "batch.label [B] in [0, 1]: 1 until training comes to the example, then what the "
+    "file's `relabel` gave when it last did",
 }
+#: Those of an example as a whole, found on its batch and not on a column.
+OF_EXAMPLES = ("embedding", "propensity", "label")
+#: Those for which the prompts' embeddings must have been computed.
+EMBEDDED = frozenset({"embedding", "propensity"})
 
 
-@dataclass(frozen=True)
-class Completions:
-    """One column of responses.
-
-    policy: [B] or [B, N] float32, nats, <= 0; carries the gradient.
-    tokens: [B] or [B, N] int64, >= 1; completion tokens counted in the sum.
-    needed: tensors that a method asked for by `needs`, found as attributes (`reference`, ...).
-    """
-
-    policy: Tensor
-    tokens: Tensor
-    needed: Mapping[str, Tensor] = field(default_factory=dict)
+class Declared:
+    """What has needs: those that were declared are attributes, and others say how to get them."""
 
     def __getattr__(self, name: str) -> Tensor:
         if name.startswith("__") or name == "needed":
@@ -51,6 +51,20 @@ class Completions:
             f"the batch has no {name!r}: a method that reads it declares it in needs=(...); "
             f"available needs are {', '.join(sorted(NEEDS))}"
         )
+
+
+@dataclass(frozen=True)
+class Completions(Declared):
+    """One column of responses.
+
+    policy: [B] or [B, N] float32, nats, <= 0; carries the gradient.
+    tokens: [B] or [B, N] int64, >= 1; completion tokens counted in the sum.
+    needed: tensors that a method asked for by `needs`, found as attributes (`reference`, ...).
+    """
+
+    policy: Tensor
+    tokens: Tensor
+    needed: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def logratio(self) -> Tensor:
@@ -68,34 +82,41 @@ class Completions:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairwise feedback: B prompts, each with a chosen and a rejected completion."""
+class Pairs(Declared):
+    """Pairwise feedback: B prompts, each with a chosen and a rejected completion.
+
+    needed: as in `Completions`, what a method asked for of each example (`embedding`, ...).
+    """
 
     chosen: Completions
     rejected: Completions
+    needed: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Singles:
+class Singles(Declared):
     """Binary feedback: B prompts, each with one completion and a label.
 
-    desirable: [B] bool. mismatched: see `NEEDS`; None unless declared.
+    desirable: [B] bool. mismatched: see `NEEDS`; None unless declared. needed: see `Pairs`.
     """
 
     completion: Completions
     desirable: Tensor
     mismatched: Completions | None = None
+    needed: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Lists:
+class Lists(Declared):
     """Scalar feedback: B prompts, each with N completions and their scores.
 
     completions: fields of shape [B, N]. scores: [B, N] float32 in [0, 1], higher is better.
+    needed: see `Pairs`.
     """
 
     completions: Completions
     scores: Tensor
+    needed: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 #: Feedback name of each batch type: the word used in data views, tables and messages.

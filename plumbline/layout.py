@@ -79,6 +79,9 @@ class SettingFolder:
         """Of a pass that has not ended."""
         return self.folder / "reference" / f"{feedback}.parts"
 
+    def embeddings(self, feedback: str) -> Path:
+        return self.folder / "embeddings" / f"{feedback}.parquet"
+
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)
 

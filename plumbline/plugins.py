@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from plumbline.artifacts import digest, folder_digest
-from plumbline.batches import FEEDBACK
+from plumbline.batches import EMBEDDED, FEEDBACK
 from plumbline.contracts import RANGES, BenchmarkCard, MethodCard, Metric
 from plumbline.errors import ConfigError, MethodError
 
@@ -66,6 +66,11 @@ class MethodSpec:
     feedback: str
     hyperparameters: tuple[Hyperparameter, ...]
     digest: str
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the embeddings of the prompts must be there before it is trained."""
+        return not EMBEDDED.isdisjoint(self.card.needs)
 
     def unbounded(self, point: dict[str, float], responses: int) -> bool:
         """Whether the loss has no optimum at this point, by its own `optimum` expression."""
@@ -168,6 +173,17 @@ def _parsed(path: Path) -> ast.Module:
 def load_method(spec: MethodSpec) -> Callable:
     """The loss function itself."""
     return getattr(_load(spec.path, "methods"), spec.name)
+
+
+def load_relabel(spec: MethodSpec) -> Callable:
+    """The function `relabel` of a method that needs `label`."""
+    found = getattr(_load(spec.path, "methods"), "relabel", None)
+    if found is None:
+        raise MethodError(
+            f"{spec.path}: a method that needs 'label' says how labels change: "
+            "def relabel(batch, *, ...) -> Tensor"
+        )
+    return found
 
 
 def load_benchmark(spec: BenchmarkSpec) -> ModuleType:

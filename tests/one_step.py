@@ -2,12 +2,13 @@
 
     python one_step.py FOLDER MICRO,MICRO,... METHOD ...
 
-A step of plain gradient descent at rate 1 leaves the gradient itself: weights before - after. The
-first process writes it, with the log, to FOLDER/MICRO/METHOD.pt, and to FOLDER/resumed.pt what
-`four_steps` gave twice.
+METHOD is a name, in float64, or NAME:float32. A step of plain gradient descent at rate 1 leaves the
+gradient itself: weights before - after. The first process writes it, with the log, to
+FOLDER/MICRO/METHOD.pt, and to FOLDER/resumed.pt what `four_steps` gave twice for each of `RESUMED`.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ from plumbline.train.trainer import Place
 
 OWN = Path(__file__).parent / "train" / "methods"
 BATCH = 32
+RESUMED = ["dpo", "power_dl"]
 RECIPE = Align(
     learning_rate=1.0,
     warmup_steps=0,
@@ -43,11 +45,14 @@ def flat(state: dict[str, torch.Tensor]) -> torch.Tensor:
     return torch.cat([value.detach().flatten() for _, value in sorted(state.items())])
 
 
-def step(name: str, micro: int, folder: Path) -> dict:
+def step(method: str, micro: int, folder: Path) -> dict:
     """The gradient of one global batch, and the step's log."""
+    name, _, precision = method.partition(":")
     objective = Objective.of(spec_of(name), {"beta": 0.3})
+    model = tiny_policy().to(getattr(torch, precision or "float64"))
     given = [make_example(objective.spec.feedback, index) for index in range(BATCH)]
-    model, shape = tiny_policy(), solve(BATCH, micro)
+    given = [replace(item, embedding=item.embedding.to(model.dtype)) for item in given]
+    shape = solve(BATCH, micro)
     probe, place = Probe([make_example("pairs", 0)]), Place(folder / "work", 10**9, {})
     before = flat(model.state_dict()).clone()
     found = stage.align(Policy(model, together), given, objective, RECIPE, shape, 0, probe, place)
@@ -55,9 +60,9 @@ def step(name: str, micro: int, folder: Path) -> dict:
     return {"gradient": before - flat(after) if after else None, "log": found.dynamics.rows}
 
 
-def four_steps(folder: Path) -> dict:
-    """DPO's weights after four steps with a checkpoint after two, from which a second call goes
-    on; and how many forward passes it took."""
+def four_steps(name: str, folder: Path) -> dict:
+    """A method's weights after four steps, two epochs, with a checkpoint after two, from which a
+    second call goes on; and how many forward passes it took."""
     passes, plain = [], stage.PreferenceTrainer.compute_loss
 
     def compute_loss(self, *args, **options):
@@ -65,16 +70,14 @@ def four_steps(folder: Path) -> dict:
         return plain(self, *args, **options)
 
     stage.PreferenceTrainer.compute_loss = compute_loss
-    given = [make_example("pairs", index) for index in range(4 * BATCH)]
+    given = [make_example("pairs", index) for index in range(2 * BATCH)]
     model, probe = tiny_policy(), Probe([make_example("pairs", 0)])
-    policy, objective = Policy(model, together), Objective.of(spec_of("dpo"), {"beta": 0.3})
-    recipe = RECIPE.model_copy(update={"learning_rate": 0.1})
-    found = stage.align(
-        policy, given, objective, recipe, solve(BATCH, 16), 0, probe, Place(folder, 2, {})
-    )
+    policy, objective = Policy(model, together), Objective.of(spec_of(name), {"beta": 0.3})
+    recipe, shape = RECIPE.model_copy(update={"learning_rate": 0.1, "epochs": 2}), solve(BATCH, 16)
+    found = stage.align(policy, given, objective, recipe, shape, 0, probe, Place(folder, 2, {}))
     stage.PreferenceTrainer.compute_loss = plain
-    weights = found.weights and flat(found.weights)
-    return {"weights": weights, "forward passes": len(passes)}
+    after = model.state_dict() if shape.world == 1 else found.weights
+    return {"weights": after and flat(after), "forward passes": len(passes)}
 
 
 def main(folder: str, sizes: str, *methods: str) -> None:
@@ -87,7 +90,7 @@ def main(folder: str, sizes: str, *methods: str) -> None:
             found = step(name, int(micro), place)
             if solve(BATCH, int(micro)).rank == 0:
                 torch.save(found, place / f"{name}.pt")
-    again = [four_steps(Path(folder) / "twice") for _ in range(2)]
+    again = {name: [four_steps(name, Path(folder) / name) for _ in range(2)] for name in RESUMED}
     if solve(BATCH, 16).rank == 0:
         torch.save(again, Path(folder) / "resumed.pt")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from small_disk import small_disk
 
 from plumbline import artifacts
+from plumbline.artifacts import is_current, read_vectors, write_vectors
 from plumbline.errors import DataError, IntegrityError
 
 SCHEMA = pa.schema([("id", pa.string()), ("value", pa.float64())])
@@ -288,3 +290,17 @@ def test_a_folder_on_a_full_disk(disk):
 def test_other_failures_are_not_called_a_full_disk(tmp_path):
     with pytest.raises(KeyError), artifacts.room_for(tmp_path / "file"):
         raise KeyError("else")
+
+
+def test_vectors_come_back_as_they_were(tmp_path):
+    """Bit for bit in float32, in any order of ids, with what they were made from."""
+    path, parts = tmp_path / "vectors.parquet", {"model": 1}
+    given = {"b": np.array([0.1, -2.5, 3e-30]), "a": np.array([1.0, 1 / 3, np.pi])}
+    write_vectors(path, given, parts)
+    found = read_vectors(path)
+    assert list(found) == ["b", "a"] and is_current(path, parts)
+    assert all((found[name] == given[name].astype(np.float32)).all() for name in given)
+    assert not is_current(path, {"model": 2})
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(IntegrityError, match="not a whole parquet file"):
+        read_vectors(path)

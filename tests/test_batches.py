@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from plumbline import Completions
+from plumbline import Completions, Lists, Pairs, Singles
 from plumbline.batches import NEEDS
 from plumbline.errors import MethodError
 
@@ -29,6 +29,19 @@ def test_undeclared_need_names_itself_and_the_known_ones():
     with pytest.raises(MethodError, match="reference") as caught:
         completions().logratio  # noqa: B018
     assert all(need in str(caught.value) for need in NEEDS)
+
+
+def test_needs_of_an_example_are_found_on_its_batch():
+    column, prompts = completions(), {"embedding": torch.eye(2)}
+    labels = torch.tensor([True, False])
+    for batch in (
+        Pairs(column, column, prompts),
+        Singles(column, labels, needed=prompts),
+        Lists(column, labels.float(), prompts),
+    ):
+        assert copy.deepcopy(batch).embedding.tolist() == [[1, 0], [0, 1]]
+        with pytest.raises(MethodError, match="no 'label': .* declares it"):
+            batch.label  # noqa: B018
 
 
 def test_columns_survive_copying():

@@ -30,6 +30,7 @@ def make_example(feedback: str, index: int) -> Example:
     draw = random.Random(f"{feedback} {index}")
     ids = [tuple(draw.choices(range(2, WORDS), k=draw.randint(1, 7))) for _ in range(6)]
     eighths = [-draw.randint(40, 200) / 8 for _ in range(5)]
+    embedding = torch.tensor([draw.randint(-8, 8) / 8 for _ in range(5)])
     counts = {"pairs": 2, "singles": 1, "lists": 4}
     count = counts[feedback]
     single = feedback == "singles"
@@ -42,4 +43,6 @@ def make_example(feedback: str, index: int) -> Example:
         mismatched=ids[4] if single else None,
         references=tuple(eighths[:count]),
         mismatched_reference=eighths[4] if single else None,
+        embedding=embedding,
+        propensity=draw.randint(1, 7) / 8 if single else None,
     )

@@ -18,6 +18,8 @@ from plumbline.batches import Completions, Lists, Pairs, Singles
 Batch = Pairs | Singles | Lists
 
 ROWS, RESPONSES, LENGTH, VOCABULARY = 8, 4, 6, 12
+#: Length of an embedding.
+HIDDEN = 5
 #: The columns of each feedback type; those of `LEARNING` carry gradient.
 COLUMNS = {
     Pairs: ("chosen", "rejected"),
@@ -90,7 +92,8 @@ def restricted(batch: Batch, needs: Sequence[str]) -> Batch:
         columns[name] = replace(column, needed=needed)
     if isinstance(batch, Singles) and "mismatched" not in needs:
         columns["mismatched"] = None
-    return replace(batch, **columns)
+    of_examples = {name: value for name, value in batch.needed.items() if name in needs}
+    return replace(batch, **columns, needed=of_examples)
 
 
 def mapped(item: Any, change: Callable[[Tensor], Tensor]) -> Any:
@@ -167,4 +170,15 @@ def _assemble(feedback: type, column: Callable[[str], Completions], rows: int) -
     if feedback is Lists:
         turns = torch.arange(rows).unsqueeze(-1) + torch.arange(RESPONSES)
         labels["scores"] = turns % RESPONSES / (RESPONSES - 1)
+    labels["needed"] = _of_examples(rows)
     return feedback(**{name: column(name) for name in COLUMNS[feedback]}, **labels)
+
+
+def _of_examples(rows: int) -> dict[str, Tensor]:
+    """All needs of examples as wholes: propensities lie around 1/2, labels above it."""
+    places = torch.arange(rows, dtype=torch.float32)
+    return {
+        "embedding": (places.unsqueeze(-1) * torch.arange(1, HIDDEN + 1)).sin(),
+        "propensity": (1 + places % 5) / 6,
+        "label": 1 - places % 5 / 10,
+    }

@@ -11,6 +11,7 @@ import doctest
 import inspect
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -263,6 +264,29 @@ def determinism(function: Callable) -> list[str]:
     return ["two calls on one batch differ; draw no random numbers"]
 
 
+def relabelling(function: Callable) -> list[str]:
+    """A method that needs `label` has a function `relabel`: of a batch, labels [B] in [0, 1]."""
+    if "label" not in function.card.needs:
+        return []
+    relabel = function.__globals__.get("relabel")
+    if relabel is None:
+        return ["it needs 'label' and has no function: def relabel(batch, *, ...) -> Tensor"]
+    known = inspect.signature(function).parameters
+    _, *names = inspect.signature(relabel).parameters
+    if unknown := set(names) - set(known):
+        return [f"relabel takes {sorted(unknown)}, which are no hyperparameters of the method"]
+    relabel = partial(relabel, **{name: known[name].default for name in names})
+    for batch in (_random(function), examples.extreme_batch(feedback_of(function))):
+        batch = _restricted(function, batch)
+        labels = relabel(batch)
+        if labels.shape != (examples.rows_of(batch),) or not ((labels >= 0) & (labels <= 1)).all():
+            return ["relabel must return one label per example, [B], between 0 and 1"]
+        alone = relabel(examples.mapped(batch, lambda tensor: tensor[:1]))
+        if not _close(alone, labels[:1]):
+            return ["an example's new label depends on the others of its batch"]
+    return []
+
+
 def inputs(function: Callable) -> list[str]:
     """The batch is left as it was."""
     batch = _random(function)
@@ -310,6 +334,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
         microbatches,
         gradcheck,
         determinism,
+        relabelling,
         inputs,
         toy_run,
     ),

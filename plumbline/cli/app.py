@@ -128,6 +128,20 @@ def reference(
 
 
 @app.command()
+def embed(
+    experiment: ExperimentFile, setting: SettingName, feedback: Feedback, threads: Threads = 1
+) -> None:
+    """Compute the SFT model's embeddings of the training rows' prompts."""
+    from plumbline import config
+    from plumbline.layout import SettingFolder
+    from plumbline.train import reference as stage
+
+    _torch(threads)
+    chosen, folders = config.read(experiment), SettingFolder(setting)
+    stage.embeddings(chosen.setting_at(setting), folders, feedback, chosen.execution)
+
+
+@app.command()
 def align(experiment: ExperimentFile, records: list[Path], threads: Threads = 1) -> None:
     """Train runs, given the paths of their run.json."""
     from plumbline.cli import align as stage

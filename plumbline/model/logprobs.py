@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from plumbline.model import attention
 from plumbline.model.head import Divergence, Logprob, Reading, head_of, read
-from plumbline.model.sequences import Group, Sequences, apart, pack, together
+from plumbline.model.sequences import Group, Ids, Sequences, apart, pack, together
 
 #: Tokens of one forward pass without gradient, padding included.
 TOKENS = 16_384
@@ -138,6 +139,31 @@ def logprobs_by_row(
         values = policy(policy.pack([groups[row] for row in rows]).to(policy.device))[0].sum(1)
         counts = [len(groups[row][1]) for row in rows]
         yield from zip(rows, (found.tolist() for found in values.split(counts)), strict=True)
+
+
+@torch.no_grad()
+def mean_hidden(policy: Policy, prompts: Sequence[Ids], tokens: int = TOKENS) -> Tensor:
+    """Mean last hidden state over each prompt's tokens, [len(prompts), H] float32, on the CPU.
+
+    float64 models give float64. Prompts go in passes of at most `tokens` tokens.
+    """
+    found = {}
+    for rows in passes([len(prompt) for prompt in prompts], tokens):
+        means = _means(policy, [prompts[row] for row in rows]).cpu()
+        found |= dict(zip(rows, means, strict=True))
+    return torch.stack([found[row] for row in range(len(prompts))])
+
+
+def _means(policy: Policy, prompts: Sequence[Ids]) -> Tensor:
+    """[B, H]. Padding is on the right, where nothing that counts looks."""
+    ids = pad_sequence([torch.tensor(prompt) for prompt in prompts], batch_first=True)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=policy.device)[:, None]
+    with torch.autocast(policy.device.type, policy.dtype, enabled=policy.dtype is not None):
+        body = policy.model.base_model(input_ids=ids.to(policy.device), use_cache=False)
+    hidden = body.last_hidden_state
+    hidden = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
+    counted = torch.arange(ids.shape[1], device=policy.device) < lengths
+    return (hidden * counted[..., None]).sum(1) / lengths
 
 
 def row_length(group: Group) -> int:

@@ -8,7 +8,7 @@ of the mean loss, also for methods that couple the examples of a batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -88,6 +88,9 @@ class PreferenceTrainer(MicroBatchTrainer):
         super().__init__(geometry=geometry, train_dataset=geometry.share(examples), **options)
         self.objective, self.examples, self.dynamics = objective, examples, dynamics
         self.seen: list[tuple[Tensor, Tensor]] = []
+        #: By id, the labels of examples that were trained on, for a method that needs them.
+        self.labels: dict[str, float] = {}
+        self.relabelled: list[Tensor] = []
 
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
@@ -102,6 +105,8 @@ class PreferenceTrainer(MicroBatchTrainer):
         return batches, None
 
     def _collate(self, examples: Sequence[Example]) -> Inputs:
+        if self.objective.relabel:
+            examples = [replace(item, label=self.labels.get(item.id, 1.0)) for item in examples]
         return collate(examples, self.accelerator.unwrap_model(self.model).pack)
 
     def _whole(self) -> Inputs:
@@ -142,6 +147,8 @@ class PreferenceTrainer(MicroBatchTrainer):
             mismatched = self.objective.mismatched(model, batch)
             losses, gradient = self._differentiate(tokens, mismatched, batch)
         self._record(losses, tokens.detach(), last="last" in inputs)
+        if self.objective.relabel:
+            self._relabel(self.objective.relabelled(tokens, batch), last="last" in inputs)
         surrogate = (gradient * tokens).sum() * self.geometry.world
         return surrogate + (losses.sum() / self.geometry.batch - surrogate).detach()
 
@@ -169,6 +176,15 @@ class PreferenceTrainer(MicroBatchTrainer):
             self.seen = []
             metrics = batch_metrics(losses[:, 0], tokens, self._whole())
             self.dynamics.record(step, "train", metrics)
+
+    def _relabel(self, labels: Tensor, last: bool) -> None:
+        """Keep the labels of a global batch, in every process, once its last micro-batch is in."""
+        self.relabelled.append(labels[:, None])
+        if last:
+            found = self._gather(self.relabelled)[:, 0].tolist()
+            self.relabelled = []
+            rows = self.geometry.global_batch(self.examples, self.state.global_step)
+            self.labels |= {item.id: label for item, label in zip(rows, found, strict=True)}
 
     def log(self, logs: dict[str, float], *args: Any, **options: Any) -> None:
         """Keep the Trainer's own gradient norm and learning rate beside the batch's metrics."""
@@ -235,8 +251,18 @@ def align(
         kept = memory(found)
         dynamics.rows = kept["dynamics"]
         probe.restore(kept["probe"])
-    _train(trainer, place, lambda: {"dynamics": dynamics.rows, "probe": probe.state()})
+        trainer.labels = kept.get("labels", {})
+    _train(trainer, place, lambda: _memory(trainer, probe))
     return Aligned(dynamics, of_model(gathered(trainer)))
+
+
+def _memory(trainer: PreferenceTrainer, probe: Probe) -> dict[str, Any]:
+    """What a checkpoint keeps besides the Trainer's state."""
+    return {
+        "dynamics": trainer.dynamics.rows,
+        "probe": probe.state(),
+        "labels": trainer.labels,
+    }
 
 
 def _train(trainer: PreferenceTrainer, place: Place, remember: Callable[[], Any]) -> None:

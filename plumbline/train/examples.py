@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from plumbline.errors import DataError
@@ -21,7 +24,8 @@ class Example:
 
     Pairs: K = 2, chosen first. Singles: K = 1. Lists: K = N. references: summed reference
     log-probabilities, nats, one per completion. mismatched: another prompt's completion (singles).
-    cut: tokens that truncation removed.
+    cut: tokens that truncation removed. embedding [H], propensity, label: of `batches.OF_EXAMPLES`,
+    None unless needed.
     """
 
     id: str
@@ -33,6 +37,9 @@ class Example:
     references: tuple[float, ...] = ()
     mismatched_reference: float | None = None
     cut: int = 0
+    embedding: Tensor | None = field(default=None, compare=False)
+    propensity: float | None = None
+    label: float | None = None
 
     @property
     def group(self) -> Group:
@@ -120,3 +127,10 @@ def _with_reference(example: Example, references: dict[tuple[str, int], float]) 
             "reference/ folder and run again"
         ) from error
     return replace(example, references=found, mismatched_reference=other)
+
+
+def with_embeddings(
+    examples: Sequence[Example], vectors: Mapping[str, np.ndarray]
+) -> list[Example]:
+    """Examples with their prompts' embeddings, by id."""
+    return [replace(item, embedding=torch.from_numpy(vectors[item.id])) for item in examples]

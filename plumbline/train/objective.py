@@ -8,18 +8,19 @@ back-propagation through the model needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from plumbline.batches import Completions, Lists, Pairs, Singles
+from plumbline.batches import OF_EXAMPLES, Completions, Lists, Pairs, Singles
 from plumbline.errors import MethodError
 from plumbline.model.sequences import Group, Sequences
-from plumbline.plugins import MethodSpec, load_method
+from plumbline.plugins import MethodSpec, load_method, load_relabel
 from plumbline.train.examples import Example
 
 
@@ -29,7 +30,7 @@ class Inputs:
 
     sequences: of the R completions. references: [B, K]. desirable: [B] bool or None.
     scores: [B, K] or None. mismatched: of B completions, or None; mismatched_references: [B] or
-    None.
+    None. of_examples: of `batches.OF_EXAMPLES` what the examples have, [B, ...].
     """
 
     sequences: Sequences
@@ -39,6 +40,7 @@ class Inputs:
     mismatched: Sequences | None
     mismatched_references: Tensor | None
     ids: tuple[str, ...]
+    of_examples: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def tokens(self) -> Tensor:
@@ -52,7 +54,8 @@ class Inputs:
             for item in fields(self)
             if hasattr(value := getattr(self, item.name), "to")
         }
-        return replace(self, **moved)
+        of_examples = {name: value.to(device) for name, value in self.of_examples.items()}
+        return replace(self, **moved, of_examples=of_examples)
 
 
 def collate(examples: Sequence[Example], pack: Callable[[Sequence[Group]], Sequences]) -> Inputs:
@@ -67,6 +70,11 @@ def collate(examples: Sequence[Example], pack: Callable[[Sequence[Group]], Seque
         mismatched=pack(others) if others else None,
         mismatched_references=_column(examples, "mismatched_reference", bool(others)),
         ids=tuple(item.id for item in examples),
+        of_examples={
+            name: torch.stack([torch.as_tensor(getattr(item, name)) for item in examples])
+            for name in OF_EXAMPLES
+            if getattr(first, name) is not None
+        },
     )
 
 
@@ -76,15 +84,20 @@ def _column(examples: Sequence[Example], name: str, present: bool) -> Tensor | N
 
 @dataclass(frozen=True)
 class Objective:
-    """A method at a grid point, ready to turn log-probabilities into coefficients."""
+    """A method at a grid point, ready to turn log-probabilities into coefficients.
+
+    relabel: from a batch to the labels [B] that its examples keep; None unless `label` is needed.
+    """
 
     spec: MethodSpec
     loss: Callable[[Any], Tensor]
+    relabel: Callable[[Any], Tensor] | None = None
 
     @classmethod
     def of(cls, spec: MethodSpec, point: dict[str, float]) -> Objective:
         """The objective of a method file at hyperparameters `point`."""
-        return cls(spec, partial(load_method(spec), **point))
+        relabel = _relabel(spec, point) if "label" in spec.card.needs else None
+        return cls(spec, partial(load_method(spec), **point), relabel)
 
     def forward(self, policy: Callable[[Sequences], Tensor], inputs: Inputs) -> Tensor:
         """Token log-probabilities of every completion, [R, T]."""
@@ -114,10 +127,22 @@ class Objective:
         (gradient,) = torch.autograd.grad(losses.sum() / examples, leaf)
         return losses.detach(), gradient
 
+    @torch.no_grad()
+    def relabelled(self, tokens: Tensor, inputs: Inputs) -> Tensor:
+        """The labels [B] that the examples of a micro-batch keep until they are seen again."""
+        return self.relabel(self.batch(tokens, inputs, None))
+
     def batch(
         self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None
     ) -> Pairs | Singles | Lists:
         """The batch type of the method's signature, with the needs it declares and no others."""
+        names = [name for name in OF_EXAMPLES if name in self.spec.card.needs]
+        needed = {name: inputs.of_examples[name] for name in names}
+        return replace(self._columns(tokens, inputs, mismatched), needed=needed)
+
+    def _columns(
+        self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None
+    ) -> Pairs | Singles | Lists:
         shape = inputs.tokens.shape
         whole = self._completions(tokens.view(*shape, -1), inputs.tokens, inputs.references)
         if self.spec.feedback == "lists":
@@ -147,6 +172,14 @@ class Objective:
             return None
         lengths = inputs.mismatched.lengths
         return self._completions(tokens, lengths, inputs.mismatched_references)
+
+
+def _relabel(spec: MethodSpec, point: dict[str, float]) -> Callable[[Any], Tensor]:
+    """A file's `relabel` at a grid point; it takes those hyperparameters that it names."""
+    function = load_relabel(spec)
+    values = {item.name: item.default for item in spec.hyperparameters} | point
+    _, *names = signature(function).parameters
+    return partial(function, **{name: values[name] for name in names})
 
 
 def batch_metrics(losses: Tensor, tokens: Tensor, inputs: Inputs) -> dict[str, float]:

@@ -1,21 +1,34 @@
-"""The reference pass: log-probabilities under the SFT model, computed once for all methods."""
+"""The reference pass: log-probabilities under the SFT model, computed once for all methods.
+
+And, where a method asks for it, a pass over the prompts alone for their embeddings.
+"""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from plumbline import ENGINE
-from plumbline.artifacts import is_current, lock, read_json, read_rows, write_rows
+from plumbline.artifacts import (
+    is_current,
+    lock,
+    read_json,
+    read_rows,
+    read_vectors,
+    write_rows,
+    write_vectors,
+)
+from plumbline.batches import EMBEDDED
 from plumbline.data import views
 from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
-from plumbline.model.logprobs import Policy, row_length, sequence_logprobs
+from plumbline.model.logprobs import Policy, mean_hidden, row_length, sequence_logprobs
 from plumbline.rows import REFERENCE
 from plumbline.schema import Align, Execution, Setting
 from plumbline.train.base import model_digest
-from plumbline.train.examples import Example, tokenise, with_references
+from plumbline.train.examples import Example, tokenise, with_embeddings, with_references
 from plumbline.train.start import start
 
 
@@ -100,17 +113,48 @@ def _part(
     return read_rows(path)
 
 
+def embeddings(
+    setting: Setting, folders: SettingFolder, feedback: str, execution: Execution
+) -> None:
+    """Write `embeddings/{feedback}.parquet` for the train split: of each example's prompt, the
+    mean last hidden state of the SFT model over its tokens. Equal prompts are passed once."""
+    policy, tokenizer = start(folders.sft, setting, execution)
+    policy.eval()
+    given = examples(setting, folders, feedback, tokenizer)
+    prompts = list(dict.fromkeys(item.prompt for item in given))
+    found = dict(zip(prompts, mean_hidden(policy, prompts).numpy(), strict=True))
+    vectors = {item.id: found[item.prompt] for item in given}
+    path = folders.embeddings(feedback)
+    write_vectors(path, vectors, fingerprint(setting, folders, feedback))
+
+
 def referenced_examples(
-    setting: Setting, folders: SettingFolder, feedback: str, tokenizer: Any
+    setting: Setting,
+    folders: SettingFolder,
+    feedback: str,
+    tokenizer: Any,
+    needs: Collection[str] = (),
 ) -> list[Example]:
-    """Training examples with their references.
+    """Training examples with their references, and with what else the reference gives of `needs`.
 
     Raises IntegrityError where the reference file was made from another model or other data.
     """
-    path = folders.reference(feedback)
+    path = _current(folders.reference(feedback), setting, folders, feedback)
+    table = {(row["id"], row["index"]): row["logprob"] for row in read_rows(path)}
+    found = with_references(examples(setting, folders, feedback, tokenizer), table)
+    if not EMBEDDED.isdisjoint(needs):
+        path = _current(folders.embeddings(feedback), setting, folders, feedback)
+        found = with_embeddings(found, read_vectors(path))
+    if "propensity" in needs:
+        from plumbline.train.propensity import with_propensities  # its library takes a second
+
+        found = with_propensities(found, setting.data.seed)
+    return found
+
+
+def _current(path: Path, setting: Setting, folders: SettingFolder, feedback: str) -> Path:
     if not is_current(path, fingerprint(setting, folders, feedback)):
         raise IntegrityError(
             f"{path} was made from another model or other data; delete it and run again"
         )
-    table = {(row["id"], row["index"]): row["logprob"] for row in read_rows(path)}
-    return with_references(examples(setting, folders, feedback, tokenizer), table)
+    return path

@@ -69,7 +69,9 @@ class Bench:
     @cached_property
     def examples(self) -> list[Example]:
         """The training examples with their references."""
-        return referenced_examples(self.setting, self.folders, self.spec.feedback, self.tokenizer)
+        return referenced_examples(
+            self.setting, self.folders, self.spec.feedback, self.tokenizer, self.spec.card.needs
+        )
 
     @cached_property
     def held_out(self) -> list[Example]:

@@ -63,6 +63,18 @@ def test_restricted_batch_has_declared_needs_only():
         batch.completion.reference  # noqa: B018
 
 
+@pytest.mark.parametrize("feedback", FEEDBACK)
+def test_needs_of_examples_are_there_when_declared(feedback):
+    batch = examples.random_batch(feedback, seed=0)
+    assert batch.embedding.shape == (examples.ROWS, examples.HIDDEN)
+    assert ((batch.propensity > 0) & (batch.propensity < 1)).all()
+    assert batch.label.max() == 1 and batch.label.min() >= 0.5
+    seen = examples.restricted(batch, ("label",))
+    assert torch.equal(seen.label, batch.label)
+    with pytest.raises(MethodError):
+        seen.embedding  # noqa: B018
+
+
 def test_toy_batch_learns_through_its_weights_but_not_through_the_mismatched():
     sides = examples.VOCABULARY, examples.VOCABULARY
     weights = torch.zeros(sides, requires_grad=True)

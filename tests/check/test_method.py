@@ -21,6 +21,7 @@ BROKEN = Path(__file__).parent / "broken"
         ("no_default", "signature", "'beta' has no default; give the paper's"),
         ("undeclared_need", "needs", "write needs=('reference',)"),
         ("undeclared_coupling", "microbatches", "write coupled=True"),
+        ("coupled_labels", "relabelling", "new label depends on the others"),
     ],
 )
 def test_broken_file_is_rejected(name, check, sentence):

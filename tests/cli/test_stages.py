@@ -11,7 +11,7 @@ import pytest
 from scripted import says, upstream
 
 from plumbline import config, schema
-from plumbline.artifacts import lock, read_json, read_rows, write_json
+from plumbline.artifacts import lock, read_json, read_rows, read_vectors, write_json
 from plumbline.cli import generate as generate_stage
 from plumbline.cli import score as score_stage
 from plumbline.errors import IntegrityError
@@ -72,6 +72,13 @@ def test_data_are_written_with_their_record_and_the_setting(done):
 def test_data_are_written_by_one_process(done, command):
     with lock(done.folders.data_record.parent), pytest.raises(IntegrityError):
         command("data", "tiny.yaml", done.folders.name)
+
+
+def test_embeddings_are_written_for_who_asks_for_them(done, command):
+    path = done.folders.embeddings("pairs")
+    assert not path.exists(), "nobody has"
+    command("embed", "tiny.yaml", done.folders.name, "pairs")
+    assert len(read_vectors(path)) == len(read_rows(done.folders.data("train")))
 
 
 def test_align_says_how_each_run_ended_and_makes_none_twice(done, command):

@@ -16,7 +16,13 @@ from transformers import (
 
 from plumbline.model import attention
 from plumbline.model.head import Divergence, Entropy
-from plumbline.model.logprobs import Policy, can_share, passes, sequence_logprobs
+from plumbline.model.logprobs import (
+    Policy,
+    can_share,
+    mean_hidden,
+    passes,
+    sequence_logprobs,
+)
 from plumbline.model.sequences import apart, together
 
 GROUPS = [
@@ -268,3 +274,24 @@ def test_probabilities_of_all_two_token_answers_sum_to_one(tiny_model):
     [sums] = sequence_logprobs(Policy(tiny_model(), together), [([5, 6, 7], answers)])
     assert torch.tensor(sums, dtype=torch.float64).exp().sum().item() == pytest.approx(1, abs=1e-9)
     assert all(value < 0 for value in sums)
+
+
+@pytest.mark.parametrize("tokens", [1, 10_000])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_mean_hidden_states_are_the_plain_ones(tiny_model, architecture, tokens):
+    """Source: the model's own last hidden states, one unpadded prompt at a time."""
+    model = tiny_model(architecture)
+    prompts = [(5, 6, 7, 8), (9,), (3, 3), (29, 1, 28, 4, 4)]
+    found = mean_hidden(Policy.sharing(model, 64), prompts, tokens)
+    for prompt, vector in zip(prompts, found, strict=True):
+        output = model(input_ids=torch.tensor([prompt]), output_hidden_states=True)
+        expected = output.hidden_states[-1][0].mean(0)
+        torch.testing.assert_close(vector, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_mean_hidden_states_of_a_half_precision_pass_are_float32(tiny_model):
+    model = tiny_model("llama").float()
+    found = mean_hidden(Policy(model, precision="bf16"), [(5, 6, 7), (9,)])
+    exact = mean_hidden(Policy(model), [(5, 6, 7), (9,)])
+    assert found.dtype == torch.float32
+    assert 0 < (found - exact).abs().max() < 0.1

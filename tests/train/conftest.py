@@ -1,5 +1,7 @@
 """A tiny float64 policy, and examples of every feedback for it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import yaml
@@ -8,6 +10,7 @@ from torch import Tensor
 
 from plumbline import Completions, Lists, Pairs, Singles, config, schema
 from plumbline.artifacts import write_json
+from plumbline.batches import OF_EXAMPLES
 from plumbline.data.build import build
 from plumbline.train.examples import Example
 from plumbline.train.trainer import Place
@@ -60,6 +63,14 @@ def plain_batch():
         )
 
     def make(model, given: list[Example]) -> Pairs | Singles | Lists:
+        names = [name for name in OF_EXAMPLES if getattr(given[0], name) is not None]
+        needed = {
+            name: torch.stack([torch.as_tensor(getattr(item, name)) for item in given])
+            for name in names
+        }
+        return replace(columns(model, given), needed=needed)
+
+    def columns(model, given: list[Example]) -> Pairs | Singles | Lists:
         rows = [plain_sums(model, item) for item in given]
         if given[0].scores:
             counts = torch.tensor([[len(ids) for ids in item.completions] for item in given])

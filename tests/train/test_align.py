@@ -78,6 +78,9 @@ def plain_training(model, objective, given, plain_batch, rates, *, clip=1e9, bat
         ("pro_b", {"beta": 0.3, "alpha": 2.5}),
         ("kto", {"beta": 0.3}),
         ("pro_s", {"beta": 0.3, "alpha": 2.5}),
+        ("aot", {"beta": 0.3}),
+        ("bco_udm", {"beta": 0.3}),
+        ("relative_po", {"beta": 0.3}),
     ],
 )
 def test_training_is_the_plain_loop(train, policy, examples, plain_batch, name, point):
@@ -112,10 +115,15 @@ def test_gradients_are_clipped_to_the_recipes_norm(train, policy, examples, plai
 
 
 @pytest.mark.parametrize(
-    ("name", "micro"), [("pro_p", 2), ("pro_b", 2), ("kto", 2), ("kto", 4), ("pro_s", 4)]
+    ("name", "micro"),
+    [
+        *[("pro_p", 2), ("pro_b", 2), ("kto", 2), ("kto", 4), ("pro_s", 4)],
+        *[("aot", 2), ("aot_unpaired", 4), ("bco", 2), ("bco_udm", 2), ("relative_po", 2)],
+        *[("apo_down_unpaired", 2), ("power_dl", 2)],
+    ],
 )
 def test_micro_batches_change_nothing(train, name, micro):
-    """Parameters after three steps, and every number of the log; kto couples a batch's examples."""
+    """Parameters after three steps, and every number of the log; many couple a batch's examples."""
     whole, log = train(of(name, beta=0.3))
     parts, again = train(of(name, beta=0.3), micro=micro)
     assert (parts - whole).norm() < 1e-9 * whole.norm()
@@ -138,14 +146,45 @@ def test_no_forward_pass_is_larger_than_a_micro_batch(train, name, monkeypatch):
     assert {len(item.ids) for item in trained} == {2}, "a prompt is in one row with its completions"
 
 
-def test_kto_is_coupled(train):
+COUPLED = ["kto", "aot", "aot_unpaired", "bco", "bco_udm", "relative_po", "apo_down_unpaired"]
+
+
+@pytest.mark.parametrize("name", COUPLED)
+def test_they_are_coupled(train, name):
     """Were z_0 taken within micro-batches, training would differ: the test above could fail."""
-    objective = of("kto", beta=0.3)
+    objective = of(name, beta=0.3)
     card = replace(objective.spec.card, coupled=False)
     uncoupled = replace(objective, spec=replace(objective.spec, card=card))
     whole, _ = train(objective)
     parts, _ = train(uncoupled, micro=2)
     assert (parts - whole).norm() > 1e-6 * whole.norm()
+
+
+@pytest.mark.parametrize("micro", [None, 2])
+def test_labels_follow_their_example(train, policy, examples, plain_batch, micro):
+    """Three epochs of two batches; the plain loop keeps the labels in a dictionary of its own."""
+    objective, given = of("power_dl", gamma=0.5), examples("pairs", 16)
+    found, rows = train(objective, given, epochs=3, warmup_steps=0, micro=micro)
+    model, labels, losses = policy(), {}, []
+    optimizer = torch.optim.RMSprop(model.parameters(), lr=0.01)
+    for epoch in range(3):
+        order = epoch_order([item.length for item in given], 8, derive_seed("order", 0, epoch))
+        for start in (0, 8):
+            ids = order[start : start + 8]
+            batch = plain_batch(
+                model, [replace(given[row], label=labels.get(row, 1.0)) for row in ids]
+            )
+            optimizer.zero_grad()
+            loss = objective.loss(batch).mean()
+            loss.backward()
+            labels |= dict(zip(ids, objective.relabel(batch).tolist(), strict=True))
+            optimizer.step()
+            losses.append(loss.item())
+    expected = torch.cat([item.detach().flatten() for item in model.parameters()])
+    assert (found - expected).norm() < 1e-9 * expected.norm()
+    logged = [row["value"] for row in rows if row["metric"] == "loss"]
+    assert logged == pytest.approx(losses, rel=1e-6)
+    assert len(set(labels.values())) == 16 and max(labels.values()) < 1
 
 
 # The order of examples

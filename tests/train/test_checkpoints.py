@@ -83,7 +83,7 @@ def run(policy, examples, tmp_path):
     return make
 
 
-@pytest.mark.parametrize("name", ["dpo", "kto"])
+@pytest.mark.parametrize("name", ["dpo", "kto", "power_dl"])
 def test_killed_at_three_random_steps_and_the_same_to_the_bit(run, name, tmp_path):
     expected, log = run(name, tmp_path / "whole")
     for step in sorted(random.Random().sample(range(1, STEPS), 3)):

@@ -23,6 +23,12 @@ METHODS_AND_POINTS = [
     ("pro_b", {"beta": 0.3, "alpha": 2.5}),
     ("pro_s", {"beta": 0.3, "alpha": 2.5}),
     ("nca_list", {"beta": 0.3}),
+    ("aot", {"beta": 0.3}),
+    ("aot_unpaired", {"beta": 0.3}),
+    ("bco", {"beta": 0.3}),
+    ("bco_udm", {"beta": 0.3}),
+    ("apo_down_unpaired", {"beta": 0.3}),
+    ("relative_po", {"beta": 0.3}),
 ]
 
 
@@ -100,7 +106,7 @@ def test_columns_are_the_examples_own(policy, examples, plain_batch):
             tokens = objective.forward(seen, inputs)
             found = objective.batch(tokens, inputs, objective.mismatched(seen, inputs))
             expected = plain_batch(model, given)
-        for column in vars(expected):
+        for column in vars(expected).keys() - {"needed"}:
             ours, theirs = getattr(found, column), getattr(expected, column)
             if isinstance(theirs, torch.Tensor):
                 assert torch.equal(ours, theirs), column
@@ -108,6 +114,38 @@ def test_columns_are_the_examples_own(policy, examples, plain_batch):
             assert torch.equal(ours.tokens, theirs.tokens)
             assert torch.equal(ours.reference, theirs.reference)
             torch.testing.assert_close(ours.policy, theirs.policy, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "need"), [("relative_po", "embedding"), ("bco_udm", "propensity"), ("dpo", None)]
+)
+def test_needs_of_examples_arrive_where_they_are_declared(policy, examples, name, need):
+    seen, objective = Policy(policy()), Objective.of(method_spec(name), {})
+    given = examples(objective.spec.feedback, 5)
+    inputs = collate(given, seen.pack).to(seen.device)
+    with torch.no_grad():
+        found = objective.batch(objective.forward(seen, inputs), inputs, None)
+    assert list(found.needed) == ([need] if need else [])
+    for row, item in enumerate(given):
+        if need:
+            assert found.needed[need][row].tolist() == torch.as_tensor(getattr(item, need)).tolist()
+
+
+def test_labels_are_given_and_taken(policy, examples, plain_batch):
+    """relabel sees the label, the hyperparameters that it names, and carries no gradient."""
+    objective = Objective.of(method_spec("power_dl"), {"gamma": 0.25})
+    given = [replace(item, label=1 - row / 8) for row, item in enumerate(examples("pairs", 4))]
+    model = policy()
+    inputs = collate(given, Policy(model).pack)
+    tokens = objective.forward(Policy(model), inputs)
+    found = objective.relabelled(tokens, inputs)
+    batch = plain_batch(model, given)
+    means = [(column.policy + 1) / column.tokens for column in (batch.chosen, batch.rejected)]
+    margin = 2.0 * (means[0] - means[1])
+    expected = 0.75 * inputs.of_examples["label"] + 0.25 * margin.sigmoid()
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-9, atol=1e-12)
+    assert not found.requires_grad
+    assert Objective.of(method_spec("dpo"), {}).relabel is None
 
 
 @pytest.fixture
@@ -217,3 +255,8 @@ def test_lists_show_the_best_and_the_worst(policy, examples, plain_batch):
     assert found["chosen_logratio"] == pytest.approx(ratios[:, 1].mean().item())
     assert found["rejected_logratio"] == pytest.approx(ratios[:, 2].mean().item())
     assert found["accuracy"] == pytest.approx((ratios[:, 1] > ratios[:, 2]).double().mean().item())
+
+
+def test_labels_without_a_rule_are_refused(objective_of):
+    with pytest.raises(MethodError, match="def relabel"):
+        objective_of(('needs=("reference",)', 'needs=("reference", "label")'))

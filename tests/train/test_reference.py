@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from plumbline import config, schema
-from plumbline.artifacts import read_json, read_rows, write_json, write_rows
+from plumbline.artifacts import read_json, read_rows, write_json, write_rows, write_vectors
 from plumbline.errors import IntegrityError
 from plumbline.model.folder import load
 from plumbline.rows import REFERENCE
@@ -151,3 +151,52 @@ def test_every_method_and_point_reads_the_same_file(experiment, folders):
     assert made_from.keys() == {
         *("engine", "feedback", "model", "data", "seed", "precision", "quantize", "truncation")
     }
+
+
+@pytest.mark.parametrize("feedback", ["pairs", "singles"])
+def test_embeddings_are_the_models_own(setting, folders, model, feedback):
+    """Source: the mean of the model's last hidden states over one prompt's tokens."""
+    reference(setting, folders, feedback, Execution())
+    stage.embeddings(setting, folders, feedback, Execution())
+    policy, tokenizer = model
+    found = referenced_examples(setting, folders, feedback, tokenizer, ("embedding",))
+    for example in found[:5]:
+        with torch.no_grad():
+            output = policy(input_ids=torch.tensor([example.prompt]), output_hidden_states=True)
+        expected = output.hidden_states[-1][0].mean(0)
+        torch.testing.assert_close(example.embedding, expected, rtol=1e-4, atol=1e-5)
+        assert example.propensity is None
+
+
+def test_each_prompt_is_embedded_once(setting, folders, model, monkeypatch):
+    """The two singles of a pair have one."""
+    given, plain = [], stage.mean_hidden
+
+    def counted(policy, prompts):
+        given.extend(prompts)
+        return plain(policy, prompts)
+
+    monkeypatch.setattr(stage, "mean_hidden", counted)
+    stage.embeddings(setting, folders, "singles", Execution())
+    assert len(given) == len(set(given)) <= 40
+
+
+def test_propensities_come_with_their_need(setting, folders, model):
+    """A prompt that has a response of each label is as likely one's as the other's."""
+    reference(setting, folders, "singles", Execution())
+    stage.embeddings(setting, folders, "singles", Execution())
+    found = referenced_examples(setting, folders, "singles", model[1], ("propensity",))
+    assert [item.propensity for item in found] == pytest.approx([0.5] * 80, abs=0.01)
+
+
+def test_who_asks_for_no_embeddings_waits_for_none(setting, folders, model):
+    reference(setting, folders, "lists", Execution())
+    found = referenced_examples(setting, folders, "lists", model[1], ("reference", "label"))
+    assert found[0].embedding is None and not folders.embeddings("lists").exists()
+
+
+def test_another_models_embeddings_are_refused(setting, folders, model):
+    reference(setting, folders, "pairs", Execution())
+    write_vectors(folders.embeddings("pairs"), {"a": torch.zeros(2).numpy()}, {"model": "another"})
+    with pytest.raises(IntegrityError, match=r"embeddings/pairs.parquet was made from another"):
+        referenced_examples(setting, folders, "pairs", model[1], ("embedding",))

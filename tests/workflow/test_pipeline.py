@@ -108,6 +108,14 @@ def test_new_method_runs_alone(checkout: Checkout) -> None:
     assert not {"data", "pretrain", "sft", "reference"} & planned
 
 
+def test_only_who_declares_embeddings_waits_for_them(fresh: Checkout) -> None:
+    assert "embed" not in fresh.planned()
+    line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
+    fresh.edit("config/test.yaml", line, line + "  relative_po: {}\n")
+    planned = fresh.planned()
+    assert "embed" in planned and methods(planned, "align") >= {"dpo", "relative_po"}
+
+
 def test_new_beta_trains_the_new_point_alone(checkout: Checkout) -> None:
     before = stamps(checkout)
     checkout.edit("config/test.yaml", "dpo: {beta: [0.1, 0.3]}", "dpo: {beta: [0.1, 0.3, 1.0]}")

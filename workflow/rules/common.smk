@@ -148,10 +148,12 @@ def method_file(method):
 
 
 def method_references(folders, method):
-    """The reference file that a method's feedback needs."""
+    """The reference file that a method's feedback needs, and the embeddings if it asks for them."""
     if not trained(method):
         return []
-    return [folders.reference(EXPERIMENT.method(method).feedback)]
+    spec = EXPERIMENT.method(method)
+    embeddings = [folders.embeddings(spec.feedback)] if spec.embedded else []
+    return [folders.reference(spec.feedback), *embeddings]
 
 
 def benchmark_digests(split):

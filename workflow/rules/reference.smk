@@ -17,3 +17,25 @@ rule reference:
     shell:
         "PLUMBLINE_LOG={log} plumbline reference $PLUMBLINE_EXPERIMENT {wildcards.setting}"
         " {wildcards.feedback} --threads {params.torch_threads} > {log} 2>&1"
+
+
+# Only for methods that declare a need of it.
+rule embed:
+    input:
+        ANY.sft.record,
+    output:
+        ANY.embeddings("{feedback}"),
+    log:
+        layout.log("embed", "{setting}", "{feedback}"),
+    benchmark:
+        layout.timing("embed", "{setting}", "{feedback}")
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=EXECUTION.gpus_per_run,
+    params:
+        engine=ENGINE,
+        torch_threads=EXECUTION.threads_per_run,
+    shell:
+        "PLUMBLINE_LOG={log} plumbline embed $PLUMBLINE_EXPERIMENT {wildcards.setting}"
+        " {wildcards.feedback} --threads {params.torch_threads} > {log} 2>&1"
