@@ -216,11 +216,12 @@ def methods(
         list[Path],
         typer.Option(exists=True, file_okay=False, help="one more folder with methods; repeatable"),
     ] = (),
+    as_json: Annotated[bool, typer.Option("--json", help="all that their files say")] = False,
 ) -> None:
-    """List all methods: feedback, hyperparameters with default and range, needs, paper."""
+    """List all methods: feedback, hyperparameters with default and range, needs, paper, place."""
     from plumbline.cli import methods as listing
 
-    listing.run(list(path))
+    listing.run(list(path), as_json)
 
 
 @app.command(

@@ -146,7 +146,15 @@ main()
 
 
 @pytest.mark.parametrize(
-    "line", ["methods", "judge --help", "judge serve --help", "aggregate --help", "report --help"]
+    "line",
+    [
+        "methods",
+        "methods --json",
+        "judge --help",
+        "judge serve --help",
+        "aggregate --help",
+        "report --help",
+    ],
 )
 def test_what_asks_no_model_starts_without_one(line):
     command = [sys.executable, "-c", WHOLE.format(heavy=set(HEAVY)), *line.split()]
