@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from plumbline.batches import Completions, Lists, Pairs, Singles
 
@@ -94,6 +95,20 @@ def restricted(batch: Batch, needs: Sequence[str]) -> Batch:
         columns["mismatched"] = None
     of_examples = {name: value for name, value in batch.needed.items() if name in needs}
     return replace(batch, **columns, needed=of_examples)
+
+
+def padded(batch: Batch, extra: int) -> Batch:
+    """The batch with `extra` more places of padding behind every completion's tokens."""
+
+    def longer(column: Completions) -> Completions:
+        needed = {
+            name: pad(value, (0, extra)) if name.startswith("token_") else value
+            for name, value in column.needed.items()
+        }
+        return replace(column, needed=needed)
+
+    columns = {name: getattr(batch, name) for name in COLUMNS[type(batch)]}
+    return replace(batch, **{name: item and longer(item) for name, item in columns.items()})
 
 
 def mapped(item: Any, change: Callable[[Tensor], Tensor]) -> Any:

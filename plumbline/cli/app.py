@@ -224,6 +224,17 @@ def methods(
     listing.run(list(path), as_json)
 
 
+@app.command(rich_help_panel=BY_HAND)
+def check(
+    path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="losses/NAME.py")],
+) -> None:
+    """Hold one method file to the contract; say in sentences what is wrong with it."""
+    from plumbline.cli import check as contract
+
+    _torch(threads=1)
+    raise typer.Exit(contract.run(path))
+
+
 @app.command(
     rich_help_panel=BY_HAND,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
