@@ -52,7 +52,7 @@ docs: setup
 
 # Change losses/*.py in every small way and list what their tests do not notice: METHODS="dpo kto"
 mutants: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants --jobs $(CORES) $(METHODS)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py --jobs $(CORES) $(METHODS)
 
 setup: $(READY)
 
