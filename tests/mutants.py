@@ -30,7 +30,15 @@ from plumbline.errors import PlumblineError
 
 TESTS = Path(__file__).resolve().parent / "losses"
 #: Changes that change nothing: method -> {change: why}.
-EQUIVALENT: dict[str, dict[str, str]] = {}
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "pro_s": {
+        "rewards[:, first] - rewards[:, second] -> (rewards[:, second]) - (rewards[:, first])": (
+            "the regularizer is even in the difference"
+        )
+    },
+    "aot": {"True -> False": "stable says which of two equal margins comes first, no more"},
+    "aot_unpaired": {"True -> False": "stable says which of two equal ratios comes first, no more"},
+}
 OPTIONS = """
     -x -q --timeout=60 --hypothesis-profile=mutants
     -p no:cacheprovider -p no:xdist -p no:unraisableexception -p no:threadexception

@@ -73,3 +73,9 @@ def test_weights_scale_their_class(pro_b, make):
     batch = make.singles([1.0, -1.0], [True, False])
     weighted = pro_b(batch, desirable_weight=2.0, undesirable_weight=0.5)
     torch.testing.assert_close(weighted, pro_b(batch) * torch.tensor([2.0, 0.5]).double())
+
+
+def test_defaults(pro_b, make):
+    batch = make.singles([-10.0, -3.0], [True, False])
+    stated = pro_b(batch, beta=0.1, alpha=2.5, desirable_weight=1.0, undesirable_weight=1.0)
+    assert torch.equal(pro_b(batch), stated)
