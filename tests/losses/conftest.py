@@ -57,10 +57,40 @@ def gradient(losses: Tensor, completions: Completions) -> Tensor:
     return found
 
 
+def with_slopes(losses: Tensor, batch: Pairs) -> Tensor:
+    """[3, B]: the losses of pairs, and their gradients on chosen and on rejected."""
+    sides = (gradient(losses, side) for side in (batch.chosen, batch.rejected))
+    return torch.stack([losses.detach(), *sides])
+
+
+def by_hand(formula: Callable[..., float], rows: list) -> Tensor:
+    """What `with_slopes` must give, [3, B]: a formula in plain floats over (log-probability of
+    chosen, of rejected, their references, their tokens), and its central differences."""
+    step, found = 1e-5, []
+    for chosen, rejected, *rest in rows:
+        slopes = [
+            (
+                formula(chosen + up, rejected + down, *rest)
+                - formula(chosen - up, rejected - down, *rest)
+            )
+            / (2 * step)
+            for up, down in ((step, 0), (0, step))
+        ]
+        found.append([formula(chosen, rejected, *rest), *slopes])
+    return torch.tensor(found, dtype=torch.float64).T
+
+
 @pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
-    """Builders of batches, and `gradient`."""
-    return SimpleNamespace(pairs=pairs, singles=singles, lists=lists, gradient=gradient)
+    """Builders of batches, and `gradient`, `with_slopes` and `by_hand`."""
+    return SimpleNamespace(
+        pairs=pairs,
+        singles=singles,
+        lists=lists,
+        gradient=gradient,
+        with_slopes=with_slopes,
+        by_hand=by_hand,
+    )
 
 
 @pytest.fixture(scope="session")
