@@ -75,3 +75,9 @@ def test_optimum_at_any_level(info_nca, make, scores, level):
     batch = make.lists([[score / 0.5 + level for score in scores]], [scores])
     losses = info_nca(batch, beta=1.0, temperature=0.5)
     assert make.gradient(losses, batch.completions).abs().max() < 1e-9
+
+
+def test_defaults(info_nca, make):
+    """From the authors' yamls/reward_qlora.yaml; temperatures of 1e-4 show near ties."""
+    batch = make.lists(POLICY[:1], [[0.5, 0.5001, 0.5002, 0.1]], REFERENCE[:1])
+    torch.testing.assert_close(info_nca(batch), info_nca(batch, beta=0.01, temperature=1e-4))

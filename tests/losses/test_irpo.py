@@ -75,3 +75,9 @@ def test_ties_keep_the_order_of_the_list(irpo, make):
     discounts = sum(1 / math.log2(1 + rank) for rank in (1, 2, 3))
     expected = math.log(2) * (math.sqrt(2) - 1) * discounts / 3
     assert irpo(batch).item() == pytest.approx(expected)
+
+
+def test_defaults(irpo, make):
+    """1, from the authors' README."""
+    batch = make.lists(POLICY, SCORES, REFERENCE)
+    torch.testing.assert_close(irpo(batch), irpo(batch, beta=1.0))

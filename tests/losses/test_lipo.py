@@ -102,3 +102,9 @@ def test_mixed_orders_weigh_less(lipo, make, ranks):
     assert mixed <= max(agreeing, reverse) + 1e-6
     between = lipo(make.lists([[-2e-6, -1e-6, -4e-6, -3e-6]], scores), beta=0.1).item()
     assert between < min(agreeing, reverse)
+
+
+def test_defaults(lipo, make):
+    """0.05, section 5 of the paper."""
+    batch = make.lists(POLICY, SCORES, REFERENCE)
+    torch.testing.assert_close(lipo(batch), lipo(batch, beta=0.05))

@@ -86,3 +86,9 @@ def test_bounded_below(npo, make, policy, desirable):
 def test_forgotten_is_no_longer_pushed(npo, make):
     batch = make.singles([-400.0], [False], [-100.0])
     assert make.gradient(npo(batch), batch.completion).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_defaults(npo):
+    """beta 0.1 and both coefficients 1, from the authors' config/forget.yaml."""
+    batch = singles(POLICY, REFERENCE, TOKENS, DESIRABLE)
+    torch.testing.assert_close(npo(batch), npo(batch, beta=0.1, retain_weight=1.0))

@@ -81,3 +81,9 @@ def test_ties_keep_the_order_of_the_list(plackett_luce_dpo, make):
     tied = plackett_luce_dpo(make.lists(POLICY, [[0.5] * 4] * 2, REFERENCE))
     ranked = plackett_luce_dpo(make.lists(POLICY, [[0.9, 0.8, 0.7, 0.6]] * 2, REFERENCE))
     torch.testing.assert_close(tied, ranked)
+
+
+def test_defaults(plackett_luce_dpo, make):
+    """The paper's 0.1 for DPO."""
+    batch = make.lists(POLICY, SCORES, REFERENCE)
+    torch.testing.assert_close(plackett_luce_dpo(batch), plackett_luce_dpo(batch, beta=0.1))

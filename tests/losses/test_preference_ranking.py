@@ -92,3 +92,11 @@ def test_closer_scores_push_less(preference_ranking, make):
         for batch in (far, near)
     ]
     assert slopes == pytest.approx([0.5 / 5, 0.05 / 5])
+
+
+def test_defaults(preference_ranking):
+    """0.05, from the authors' train_hh.sh."""
+    batch = lists(POLICY, TOKENS, SCORES)
+    torch.testing.assert_close(
+        preference_ranking(batch), preference_ranking(batch, sft_weight=0.05)
+    )

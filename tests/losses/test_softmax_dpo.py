@@ -78,3 +78,9 @@ def test_the_others_are_all_alike(softmax_dpo, make):
 def test_of_tied_best_responses_the_first(softmax_dpo, make):
     losses = softmax_dpo(make.lists([[1.0, 0.0, 2.0]], [[0.2, 0.8, 0.8]]), beta=1.0)
     assert losses.item() == pytest.approx(math.log(math.e + 1 + math.e**2))
+
+
+def test_defaults(softmax_dpo, make):
+    """1, from the authors' softmax_dpo.sh."""
+    batch = make.lists(POLICY, SCORES, REFERENCE)
+    torch.testing.assert_close(softmax_dpo(batch), softmax_dpo(batch, beta=1.0))
