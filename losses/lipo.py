@@ -60,7 +60,7 @@ def lipo(batch: Lists, *, beta: Positive = 0.05) -> Tensor:
     """
     reward = beta * batch.completions.logratio
     rank = reward.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1) + 1
-    gain = batch.scores.exp2() - 1
+    gain = batch.scores.exp2()  # G + 1: only differences count
     discount = 1 / rank.to(reward.dtype).log1p()
     better = (gain.unsqueeze(-1) - gain.unsqueeze(-2)).clamp(min=0)  # [B, i, j]: 0 unless i wins
     swap = (discount.unsqueeze(-1) - discount.unsqueeze(-2)).abs()

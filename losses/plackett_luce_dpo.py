@@ -46,5 +46,5 @@ def plackett_luce_dpo(batch: Lists, *, beta: Positive = 0.1) -> Tensor:
     """
     order = batch.scores.argsort(dim=-1, descending=True, stable=True)
     reward = beta * batch.completions.logratio.gather(-1, order)
-    rest = reward.flip(-1).logcumsumexp(-1).flip(-1)  # over j >= k
-    return (rest - reward).sum(-1)  # Eq. (20)
+    rest = reward.flip(-1).logcumsumexp(-1)  # over j >= k, from the last k to the first
+    return rest.sum(-1) - reward.sum(-1)  # Eq. (20)

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from differences import slopes
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -28,6 +27,11 @@ NEAR = [[1, 3, 5], [1, 2], [1, 2, 3, 4, 5]]
 @pytest.fixture(scope="module")
 def dynamic_po(load):
     return load("dynamic_po")
+
+
+@pytest.fixture(scope="module")
+def softmax_dpo(load):
+    return load("softmax_dpo")
 
 
 def betas(policy, near, beta, margin, swing) -> dict[int, float]:
@@ -89,6 +93,14 @@ def test_at_the_reference(dynamic_po, make):
     assert found == pytest.approx([0.1, -0.2, 0.1])
 
 
+def test_small_differences_adjust_beta_and_none_leave_it(dynamic_po, make):
+    """margin 0. One negative 0.001 above: d_1 = -0.001, d_2 = 0, their quotient -1; level: 0."""
+    batch = make.lists([[-1.0, -0.999], [-1.0, -1.0]], [[1.0, 0.0]] * 2, [[-1.0, -6.0]] * 2)
+    strength = 0.4 * (1 - math.tanh(1) / 2)
+    expected = [math.log(1 + math.exp(strength * 5.001)), math.log(1 + math.exp(0.4 * 5))]
+    assert dynamic_po(batch, beta=0.4, margin=0.0).tolist() == pytest.approx(expected, abs=1e-9)
+
+
 @given(values=st.lists(st.integers(-60, -10), min_size=3, max_size=9, unique=True))
 def test_without_a_violation_the_likeliest_of_three_clusters(dynamic_po, make, values):
     """Source: scikit-learn's KMeans, as the authors use it, from many starts.
@@ -124,10 +136,12 @@ def test_fewer_than_three_negatives_are_clusters_of_their_own(dynamic_po, make, 
 
 
 @given(best=st.floats(-100, -50), others=st.lists(st.floats(-50, 0), min_size=1, max_size=4))
-def test_is_softmax_dpo_where_all_are_near_and_beta_stays(dynamic_po, load, make, best, others):
+def test_is_softmax_dpo_where_all_are_near_and_beta_stays(
+    dynamic_po, softmax_dpo, make, best, others
+):
     batch = make.lists([[best, *others]], [[1.0, *[0.0] * len(others)]])
-    expected = load("softmax_dpo")(batch, beta=0.2)
-    torch.testing.assert_close(dynamic_po(batch, beta=0.2, swing=0.0), expected)
+    expected = softmax_dpo(batch, beta=0.2)
+    assert dynamic_po(batch, beta=0.2, swing=0.0).item() == pytest.approx(expected.item())
 
 
 def test_closer_to_the_best_response_than_to_the_rest_weakens_beta(dynamic_po, make):

@@ -10,6 +10,11 @@ def f_sft_pearson(load):
     return load("f_sft_pearson")
 
 
+@pytest.fixture(scope="module")
+def low_lr_sft(load):
+    return load("low_lr_sft")
+
+
 def conjugate(slope: float) -> float:
     """Source: the definition: sup over t of u t - f(t), f(t) = (t - 1)^2, on a grid of t."""
     return max(slope * t / 1000 - (t / 1000 - 1) ** 2 for t in range(-20_000, 20_001))
@@ -46,11 +51,11 @@ def test_optimum(f_sft_pearson, make, beta):
 
 
 @given(chosen=st.floats(-100, 0), reference=st.floats(-100, 0))
-def test_is_sft_for_a_small_beta(f_sft_pearson, load, make, chosen, reference):
+def test_is_sft_for_a_small_beta(f_sft_pearson, low_lr_sft, make, chosen, reference):
     """Completions of `make` have five tokens, over which SFT takes the mean."""
     batch = make.pairs([chosen], [0.0], [reference])
     found = f_sft_pearson(batch, beta=1e-7).item() / 1e-7
-    assert found == pytest.approx(5 * load("low_lr_sft")(batch).item() + reference, abs=1e-3)
+    assert found == pytest.approx(5 * low_lr_sft(batch).item() + reference, abs=1e-3)
 
 
 def test_default(f_sft_pearson, make):
