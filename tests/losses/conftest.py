@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from differences import slopes
 from torch import Tensor
 
 from plumbline import Completions, Lists, Pairs, Singles
@@ -66,17 +67,10 @@ def with_slopes(losses: Tensor, batch: Pairs) -> Tensor:
 def by_hand(formula: Callable[..., float], rows: list) -> Tensor:
     """What `with_slopes` must give, [3, B]: a formula in plain floats over (log-probability of
     chosen, of rejected, their references, their tokens), and its central differences."""
-    step, found = 1e-5, []
+    found = []
     for chosen, rejected, *rest in rows:
-        slopes = [
-            (
-                formula(chosen + up, rejected + down, *rest)
-                - formula(chosen - up, rejected - down, *rest)
-            )
-            / (2 * step)
-            for up, down in ((step, 0), (0, step))
-        ]
-        found.append([formula(chosen, rejected, *rest), *slopes])
+        slope = slopes(lambda point, rest=rest: formula(*point, *rest), [chosen, rejected])
+        found.append([formula(chosen, rejected, *rest), *slope])
     return torch.tensor(found, dtype=torch.float64).T
 
 

@@ -14,12 +14,6 @@ def alpha_po(load):
     return load("alpha_po")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 nats = st.floats(-60, 0)
 
 
@@ -38,7 +32,7 @@ def test_trl(alpha_po, make, golden_zoo):
     expected = trl_losses.cpo("simpo", chosen / rows[:, 4], rejected / rows[:, 5], **settings)
     slopes = torch.autograd.grad(expected.sum(), (chosen, rejected))
     losses = alpha_po(golden_zoo.pairs, beta=1.5, gamma=0.4, alpha=0.2)
-    found = with_slopes(losses, golden_zoo.pairs, make)
+    found = make.with_slopes(losses, golden_zoo.pairs)
     torch.testing.assert_close(found, torch.stack([expected, *slopes]).detach())
 
 
@@ -49,7 +43,7 @@ def test_at_equal_likelihood_whatever_the_reference(alpha_po, make, policy, refe
     losses = alpha_po(batch, beta=2.0, gamma=gamma, alpha=0.3)
     slope = 2 / (1 + math.exp(-gamma)) * math.exp(-0.3 * policy / 5) / 5
     expected = [math.log(1 + math.exp(gamma)), -slope, slope]
-    found = with_slopes(losses, batch, make)[:, 0].tolist()
+    found = make.with_slopes(losses, batch)[:, 0].tolist()
     assert found == pytest.approx(expected, rel=1e-9)
 
 

@@ -14,12 +14,6 @@ def apo_down(load):
     return load("apo_down")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 nats = st.floats(-100, 100)
 
 
@@ -39,20 +33,20 @@ def test_trl(apo_down, make, golden_zoo):
     """Source: TRL's own `apo_down`, executed on each pair."""
     expected = trl_pairs.dpo("apo_down", golden_zoo, beta=0.3)
     losses = apo_down(golden_zoo.pairs, beta=0.3)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(apo_down, make):
     """The two pulls on the chosen response cancel: the reason of the exemption."""
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(apo_down(batch, beta=0.4), batch, make)[:, 0].tolist()
+    found = make.with_slopes(apo_down(batch, beta=0.4), batch)[:, 0].tolist()
     assert found == pytest.approx([1.0, 0.0, 0.1], abs=1e-12)
 
 
 @given(chosen=st.floats(-1, 1), rejected=st.floats(-9, -3))
 def test_lowers_both_once_the_rejected_has_fallen(apo_down, make, chosen, rejected):
     batch = make.pairs([chosen], [rejected])
-    found = with_slopes(apo_down(batch, beta=1.0), batch, make)[:, 0].tolist()
+    found = make.with_slopes(apo_down(batch, beta=1.0), batch)[:, 0].tolist()
     assert found[1] > 0 and found[2] > 0
 
 

@@ -13,12 +13,6 @@ def cpl(load):
     return load("cpl")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 nats = st.floats(-200, 0)
 
 
@@ -37,13 +31,13 @@ def test_numbers(cpl, make):
 def test_by_hand(cpl, make, golden_zoo):
     expected = torch.tensor([by_hand(*row) for row in golden_zoo.rows], dtype=torch.float64).T
     losses = cpl(golden_zoo.pairs, alpha=0.03, bias=0.7)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_equal_likelihood(cpl, make):
     """Both at -10 nats, alpha 0.2, bias 0.5: p = sigma(-1)."""
     batch = make.pairs([-10.0], [-10.0], -3.0, -4.0)
-    found = with_slopes(cpl(batch, alpha=0.2, bias=0.5), batch, make)[:, 0].tolist()
+    found = make.with_slopes(cpl(batch, alpha=0.2, bias=0.5), batch)[:, 0].tolist()
     wrong = 1 / (1 + math.exp(-1))
     assert found == pytest.approx([math.log(1 + math.e), -0.2 * wrong, 0.1 * wrong])
 

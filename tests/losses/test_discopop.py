@@ -14,12 +14,6 @@ def discopop(load):
     return load("discopop")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(discopop, make):
     """u = log 2, tau = 1/2: g = sigma(log 4) = 4/5; (1/5) log(3/2) + (4/5) (1/2)."""
     found = discopop(make.pairs([math.log(2)], [0.0]), beta=1.0, tau=0.5).item()
@@ -36,13 +30,13 @@ def test_trl(discopop, make, golden_zoo):
     """Source: TRL's own `discopop`, executed on each pair."""
     expected = trl_pairs.dpo("discopop", golden_zoo, beta=0.3, discopop_tau=0.7)
     losses = discopop(golden_zoo.pairs, beta=0.3, tau=0.7)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(discopop, make):
     """At the default tau the chosen response is pushed down: the reason of the exemption."""
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(discopop(batch, beta=0.2), batch, make)[:, 0].tolist()
+    found = make.with_slopes(discopop(batch, beta=0.2), batch)[:, 0].tolist()
     slope = 0.2 * (0.75 - (1 - math.log(2)) / 0.2)
     assert found == pytest.approx([(math.log(2) + 1) / 2, -slope, slope])
     assert found[1] > 0.1

@@ -14,12 +14,6 @@ def dpo_norm(load):
     return load("dpo_norm")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(dpo_norm, make):
     """Log-ratios 1 and -0.5 over 5 tokens each, beta 5: log(1 + e^-1.5)."""
     batch = make.pairs([-10.0], [-12.0], [-11.0], [-11.5])
@@ -37,13 +31,13 @@ def test_trl(dpo_norm, make, golden_zoo):
     """Source: TRL's own `sigmoid_norm`, executed on each pair."""
     expected = trl_pairs.dpo("sigmoid_norm", golden_zoo, beta=3.0)
     losses = dpo_norm(golden_zoo.pairs, beta=3.0)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(dpo_norm, make):
     """Five tokens in each response."""
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(dpo_norm(batch, beta=2.0), batch, make)[:, 0].tolist()
+    found = make.with_slopes(dpo_norm(batch, beta=2.0), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2), -0.2, 0.2])
 
 

@@ -14,12 +14,6 @@ def exo(load):
     return load("exo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(exo, make):
     """q = 3/4, epsilon = 1/10: (3/4) log(5/6) + (1/4) log(5/2)."""
     losses = exo(make.pairs([math.log(3)], [0.0]), beta=1.0, epsilon=0.1)
@@ -37,13 +31,13 @@ def test_trl(exo, make, golden_zoo):
     """Source: TRL's own `exo_pair`, executed on each pair; it takes log epsilon in float32."""
     expected = trl_pairs.dpo("exo_pair", golden_zoo, beta=0.3, label_smoothing=0.02)
     losses = exo(golden_zoo.pairs, beta=0.3, epsilon=0.02)
-    found = with_slopes(losses, golden_zoo.pairs, make)
+    found = make.with_slopes(losses, golden_zoo.pairs)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_at_the_reference(exo, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(exo(batch, beta=0.4, epsilon=0.2), batch, make)[:, 0].tolist()
+    found = make.with_slopes(exo(batch, beta=0.4, epsilon=0.2), batch)[:, 0].tolist()
     slope = 0.1 * math.log(4)
     assert found == pytest.approx([-math.log(2) - math.log(0.16) / 2, -slope, slope])
 
@@ -52,7 +46,7 @@ def test_at_the_reference(exo, make):
 def test_margin_stops_where_the_policy_prefers_as_the_label(exo, make, epsilon, beta):
     """q = 1 - epsilon: divergence 0, no gradient."""
     batch = make.pairs([math.log((1 - epsilon) / epsilon) / beta], [0.0])
-    found = with_slopes(exo(batch, beta=beta, epsilon=epsilon), batch, make)
+    found = make.with_slopes(exo(batch, beta=beta, epsilon=epsilon), batch)
     assert found.abs().max() < 1e-9
 
 

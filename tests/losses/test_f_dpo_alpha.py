@@ -14,12 +14,6 @@ def f_dpo_alpha(load):
     return load("f_dpo_alpha")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 ratios = st.floats(-5, 5)
 
 
@@ -41,13 +35,13 @@ def test_trl(f_dpo_alpha, make, golden_zoo):
     kind = {"f_divergence_type": "alpha_divergence", "f_alpha_divergence_coef": 0.7}
     expected = trl_pairs.dpo("sigmoid", golden_zoo, torch.float32, beta=0.2, **kind)
     losses = f_dpo_alpha(golden_zoo.pairs, beta=0.2, alpha=0.3)
-    found = with_slopes(losses, golden_zoo.pairs, make)
+    found = make.with_slopes(losses, golden_zoo.pairs)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_at_the_reference(f_dpo_alpha, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(f_dpo_alpha(batch, beta=0.3, alpha=0.7), batch, make)[:, 0].tolist()
+    found = make.with_slopes(f_dpo_alpha(batch, beta=0.3, alpha=0.7), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2), -0.15, 0.15])
 
 

@@ -14,12 +14,6 @@ def f_dpo_forward_kl(load):
     return load("f_dpo_forward_kl")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(f_dpo_forward_kl, make):
     """u = 2 and 1/2: scores -1/2 and -2, beta 2: log(1 + e^-3)."""
     batch = make.pairs([math.log(2)], [-math.log(2)])
@@ -37,12 +31,12 @@ def test_trl(f_dpo_forward_kl, make, golden_zoo):
     """Source: TRL's own `sigmoid` with `forward_kl`, executed on each pair."""
     expected = trl_pairs.dpo("sigmoid", golden_zoo, beta=0.3, f_divergence_type="forward_kl")
     losses = f_dpo_forward_kl(golden_zoo.pairs, beta=0.3)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(f_dpo_forward_kl, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(f_dpo_forward_kl(batch, beta=0.3), batch, make)[:, 0].tolist()
+    found = make.with_slopes(f_dpo_forward_kl(batch, beta=0.3), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2), -0.15, 0.15])
 
 

@@ -14,12 +14,6 @@ def f_dpo_js(load):
     return load("f_dpo_js")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(f_dpo_js, make):
     """u = 3 and 1/3: u / (1 + u) = 3/4 and 1/4, ratio 3, beta 2: log(1 + 3^-2)."""
     batch = make.pairs([math.log(3)], [-math.log(3)])
@@ -36,12 +30,12 @@ def test_trl(f_dpo_js, make, golden_zoo):
     """Source: TRL's own `sigmoid` with `js_divergence`, executed on each pair."""
     expected = trl_pairs.dpo("sigmoid", golden_zoo, beta=0.3, f_divergence_type="js_divergence")
     losses = f_dpo_js(golden_zoo.pairs, beta=0.3)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(f_dpo_js, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(f_dpo_js(batch, beta=0.4), batch, make)[:, 0].tolist()
+    found = make.with_slopes(f_dpo_js(batch, beta=0.4), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2), -0.1, 0.1])
 
 

@@ -13,12 +13,6 @@ def gpo_savage(load):
     return load("gpo_savage")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def by_hand(chosen, rejected, chosen_reference, rejected_reference, *_) -> list[float]:
     """1 / (1 + e^u)^2 and its slopes -/+ 2 beta e^u / (1 + e^u)^3 at beta = 0.3, by hand."""
     odds = math.exp(0.3 * ((chosen - chosen_reference) - (rejected - rejected_reference)))
@@ -36,12 +30,12 @@ def test_numbers(gpo_savage, make):
 def test_by_hand(gpo_savage, make, golden_zoo):
     expected = torch.tensor([by_hand(*row) for row in golden_zoo.rows], dtype=torch.float64).T
     losses = gpo_savage(golden_zoo.pairs, beta=0.3)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(gpo_savage, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(gpo_savage(batch, beta=0.4), batch, make)[:, 0].tolist()
+    found = make.with_slopes(gpo_savage(batch, beta=0.4), batch)[:, 0].tolist()
     assert found == pytest.approx([0.25, -0.1, 0.1])
 
 

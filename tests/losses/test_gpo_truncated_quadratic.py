@@ -11,12 +11,6 @@ def gpo_truncated_quadratic(load):
     return load("gpo_truncated_quadratic")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def by_hand(chosen, rejected, chosen_reference, rejected_reference, *_) -> list[float]:
     """max(0, 1 - u)^2 and its slopes at beta = 0.3, by hand."""
     margin = 0.3 * ((chosen - chosen_reference) - (rejected - rejected_reference))
@@ -35,12 +29,12 @@ def test_by_hand(gpo_truncated_quadratic, make, golden_zoo):
     """The first pair is beyond the goal, the second wrong, the third at the reference."""
     expected = torch.tensor([by_hand(*row) for row in golden_zoo.rows], dtype=torch.float64).T
     losses = gpo_truncated_quadratic(golden_zoo.pairs, beta=0.3)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(gpo_truncated_quadratic, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(gpo_truncated_quadratic(batch, beta=0.3), batch, make)[:, 0].tolist()
+    found = make.with_slopes(gpo_truncated_quadratic(batch, beta=0.3), batch)[:, 0].tolist()
     assert found == pytest.approx([1.0, -0.6, 0.6])
 
 
@@ -55,4 +49,4 @@ def test_short_of_its_goal_it_is_the_square_of_ipo(gpo_truncated_quadratic, make
 def test_nothing_beyond_its_goal(gpo_truncated_quadratic, make, beyond, beta):
     batch = make.pairs([(1 + beyond) / beta], [0.0])
     losses = gpo_truncated_quadratic(batch, beta=beta)
-    assert with_slopes(losses, batch, make).abs().max() < 1e-12
+    assert make.with_slopes(losses, batch).abs().max() < 1e-12

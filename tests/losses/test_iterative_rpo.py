@@ -14,12 +14,6 @@ def iterative_rpo(load):
     return load("iterative_rpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 nats = st.floats(-200, 0)
 
 
@@ -35,13 +29,13 @@ def test_trl(iterative_rpo, make, golden_zoo):
     losses = iterative_rpo(golden_zoo.pairs, beta=0.3, alpha=0.7)
     preference = trl_pairs.dpo("sigmoid", golden_zoo, beta=0.3)
     expected = preference + 0.7 * trl_pairs.dpo("sft", golden_zoo)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(iterative_rpo, make):
     """Five tokens in each response."""
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(iterative_rpo(batch, beta=0.3, alpha=0.5), batch, make)[:, 0].tolist()
+    found = make.with_slopes(iterative_rpo(batch, beta=0.3, alpha=0.5), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2) + 0.7, -0.15 - 0.1, 0.15])
 
 

@@ -14,12 +14,6 @@ def rpo(load):
     return load("rpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 nats = st.floats(-200, 0)
 
 
@@ -38,7 +32,7 @@ def test_golden(rpo, golden_zoo):
 
 def test_trl(rpo, make, golden_zoo):
     """Source: TRL's own `sigmoid`, and its `sft` (a mean per token) times the tokens."""
-    found = with_slopes(rpo(golden_zoo.pairs, beta=0.3, eta=0.7), golden_zoo.pairs, make)
+    found = make.with_slopes(rpo(golden_zoo.pairs, beta=0.3, eta=0.7), golden_zoo.pairs)
     tokens = torch.tensor([row[4] for row in golden_zoo.rows])
     imitation = trl_pairs.dpo("sft", golden_zoo) * tokens
     expected = trl_pairs.dpo("sigmoid", golden_zoo, beta=0.3) + 0.7 * 0.3 * imitation
@@ -47,7 +41,7 @@ def test_trl(rpo, make, golden_zoo):
 
 def test_at_the_reference(rpo, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(rpo(batch, beta=0.3, eta=0.2), batch, make)[:, 0].tolist()
+    found = make.with_slopes(rpo(batch, beta=0.3, eta=0.2), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2) + 0.42, -0.3 * (0.5 + 0.2), 0.15])
 
 

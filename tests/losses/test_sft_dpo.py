@@ -13,12 +13,6 @@ def sft_dpo(load):
     return load("sft_dpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 nats = st.floats(-200, 0)
 
 
@@ -39,12 +33,12 @@ def test_numbers(sft_dpo, make):
 def test_by_hand(sft_dpo, make, golden_zoo):
     expected = torch.tensor([by_hand(*row) for row in golden_zoo.rows], dtype=torch.float64).T
     losses = sft_dpo(golden_zoo.pairs, beta=0.3, sft_weight=0.7)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(sft_dpo, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(sft_dpo(batch, beta=0.3, sft_weight=0.2), batch, make)[:, 0].tolist()
+    found = make.with_slopes(sft_dpo(batch, beta=0.3, sft_weight=0.2), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2) + 1.4, -0.35, 0.15])
 
 

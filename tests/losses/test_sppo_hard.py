@@ -12,12 +12,6 @@ def sppo_hard(load):
     return load("sppo_hard")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(sppo_hard, make):
     """Log-ratios 1 and -0.5, 1 / (2 beta) = 2: (1 - 2)^2 + (-0.5 + 2)^2."""
     batch = make.pairs([-10.0], [-12.0], [-11.0], [-11.5])
@@ -34,12 +28,12 @@ def test_trl(sppo_hard, make, golden_zoo):
     """Source: TRL's own `sppo_hard`, executed on each pair."""
     expected = trl_pairs.dpo("sppo_hard", golden_zoo, beta=0.03)
     losses = sppo_hard(golden_zoo.pairs, beta=0.03)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(sppo_hard, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(sppo_hard(batch, beta=0.2), batch, make)[:, 0].tolist()
+    found = make.with_slopes(sppo_hard(batch, beta=0.2), batch)[:, 0].tolist()
     assert found == pytest.approx([12.5, -5.0, 5.0])
 
 
@@ -47,7 +41,7 @@ def test_at_the_reference(sppo_hard, make):
 def test_optimum(sppo_hard, make, beta):
     """Both responses at half of eta from the reference: nothing left to lose, no gradient."""
     batch = make.pairs([1 / (2 * beta)], [-1 / (2 * beta)])
-    assert with_slopes(sppo_hard(batch, beta=beta), batch, make).abs().max() < 1e-9
+    assert make.with_slopes(sppo_hard(batch, beta=beta), batch).abs().max() < 1e-9
 
 
 @given(chosen=st.floats(-50, 50), rejected=st.floats(-50, 50), beta=st.floats(0.01, 1))

@@ -13,12 +13,6 @@ def vpo(load):
     return load("vpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 nats = st.floats(-200, 0)
 
 
@@ -40,12 +34,12 @@ def test_numbers(vpo, make):
 def test_by_hand(vpo, make, golden_zoo):
     expected = torch.tensor([by_hand(*row) for row in golden_zoo.rows], dtype=torch.float64).T
     losses = vpo(golden_zoo.pairs, beta=0.3, alpha=0.7)
-    torch.testing.assert_close(with_slopes(losses, golden_zoo.pairs, make), expected)
+    torch.testing.assert_close(make.with_slopes(losses, golden_zoo.pairs), expected)
 
 
 def test_at_the_reference(vpo, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(vpo(batch, beta=0.3, alpha=0.2), batch, make)[:, 0].tolist()
+    found = make.with_slopes(vpo(batch, beta=0.3, alpha=0.2), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2), -0.3 * (0.5 + 0.2), 0.15])
 
 
