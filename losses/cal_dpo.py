@@ -12,11 +12,12 @@ from plumbline import Pairs, Positive, method
     axes=("pair-wise", "offline", "reference", "likelihood displacement"),
 )
 def cal_dpo(batch: Pairs, *, beta: Positive = 0.001) -> Tensor:
-    """DPO whose log-ratios are calibrated to rewards of +1/2 and -1/2: their level is fixed, too.
+    """DPO calibrated: each log-ratio is also pulled to where a reward of +-1/2 would put it.
 
-    Eq. (9), arXiv:2412.14516v1:
+    The objective of the section on calibration, arXiv:2412.14516v1:
 
         L = - log sigma(h_w - h_l) + (h_w - 1 / (2 beta))^2 + (h_l + 1 / (2 beta))^2
+        h_y = log pi_theta(y | x) - log pi_ref(y | x)
 
         w, l       chosen, rejected
         h_w, h_l   batch.chosen.logratio, batch.rejected.logratio
@@ -24,16 +25,18 @@ def cal_dpo(batch: Pairs, *, beta: Positive = 0.001) -> Tensor:
 
     Args:
         batch: pairs with log-probabilities [B], sums over completion tokens in nats, and reference.
-        beta: > 0, per nat; log-ratios are pulled to 1 / (2 beta) and its negative.
+        beta: > 0, per nat; the smaller, the farther away the targets.
 
     Returns:
-        [B], nats and squared nats, lower is better; unreduced.
+        [B], lower is better; unreduced. Squared nats plus nats: the squares rule.
 
-    Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
-    Deviations: none known from the paper; the authors' code halves both squares. There is no beta
-        within the sigmoid in either.
+    Numerics: `logsigmoid` neither overflows nor loses its gradient; squares are finite at any
+        log-ratio that is not near the end of float32.
+    Deviations: none from the paper; there is no beta inside of the sigmoid. The authors' code for
+        Pythia has this loss, their code for Zephyr half the squares and a mean over the batch.
     Limits: log 2 + 1 / (2 beta^2) at policy = reference, with gradient -1/2 - 1/beta on chosen and
-        the opposite on rejected.
+        the opposite on rejected. The loss sees a common shift, as DPO does not, and the optimum
+        lies just beyond the targets. Without its first term it is `sppo_hard`.
 
     >>> from torch import tensor
     >>> from plumbline import Completions
@@ -43,9 +46,10 @@ def cal_dpo(batch: Pairs, *, beta: Positive = 0.001) -> Tensor:
     tensor([36.4514])
 
     References: Xiao et al., Cal-DPO: Calibrated Direct Preference Optimization for Language Model
-        Alignment, arXiv:2412.14516v1.
+        Alignment, arXiv:2412.14516v1; Cal-DPO/Cal-DPO at 378427b, Pythia's `trainers.py`;
+        tengxiao1/Cal-DPO at 7d16b46, `dpo_trainer.py`.
     """
-    chosen, rejected = batch.chosen.logratio, batch.rejected.logratio
-    contrast = -logsigmoid(chosen - rejected)  # Eq. (9), first term
-    calibration = (chosen - 1 / (2 * beta)) ** 2 + (rejected + 1 / (2 * beta)) ** 2  # the others
+    chosen, rejected, target = batch.chosen.logratio, batch.rejected.logratio, 1 / (2 * beta)
+    contrast = -logsigmoid(chosen - rejected)  # section on calibration, first term
+    calibration = (chosen - target) ** 2 + (rejected + target) ** 2  # the other two
     return contrast + calibration

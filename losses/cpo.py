@@ -7,47 +7,50 @@ from plumbline import NonNegative, Pairs, Positive, method
 @method(
     title="CPO (contrastive)",
     paper="arXiv:2401.08417v4",
-    oracle="TRL CPO's `sigmoid`; mpmath",
-    axes=("pair-wise", "offline", "reference-free", "general"),
+    oracle="TRL `sigmoid` of CPOTrainer; mpmath",
+    axes=("pair-wise", "offline", "supervised", "general"),
 )
-def cpo(batch: Pairs, *, beta: Positive = 0.1, likelihood_weight: NonNegative = 1.0) -> Tensor:
-    """DPO with a uniform reference, kept near the data by the chosen response's likelihood.
+def cpo(batch: Pairs, *, beta: Positive = 0.1, alpha: NonNegative = 1.0) -> Tensor:
+    """DPO with a uniform reference, which drops out, and the chosen response's likelihood.
 
-    Eq. (5), arXiv:2401.08417v4:
+    Eqs. (3) and (5), arXiv:2401.08417v4:
 
-        L = - log sigma(beta log pi_theta(y_w | x) - beta log pi_theta(y_l | x))
-            - alpha log pi_theta(y_w | x) / |y_w|
+        L = - log sigma(beta p_w - beta p_l) - alpha p_w / |y_w|,    p_y = log pi_theta(y | x)
 
-        w, l   chosen, rejected: batch.chosen.policy, batch.rejected.policy
-        |y_w|  batch.chosen.tokens
-        beta   beta; alpha  likelihood_weight
+        w, l       chosen, rejected
+        p_w, p_l   batch.chosen.policy, batch.rejected.policy
+        |y_w|      batch.chosen.tokens
+        beta       beta; alpha  alpha (1 in the paper)
 
     Args:
-        batch: pairs with log-probabilities [B], sums over completion tokens in nats, and tokens.
+        batch: pairs with log-probabilities [B], sums over completion tokens in nats, and lengths.
         beta: > 0, per nat.
-        likelihood_weight: >= 0, of the second term; 1 in the paper (TRL's `cpo_alpha`).
+        alpha: >= 0, the weight of the likelihood per token.
 
     Returns:
         [B], nats, lower is better; unreduced.
 
     Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
-    Deviations: the second term is a mean per token, as in the authors' code and in TRL, where the
-        paper prints the whole log-probability; and a mean over each pair's own tokens, where both
-        average over all tokens of the batch. Constrained PO is also called CPO.
-    Limits: there is no reference. At equal likelihoods the first term is log 2, with gradient
-        -beta/2 on chosen and +beta/2 on rejected.
+    Deviations: the likelihood is a mean over tokens, as in the authors' code, where Eq. (5) prints
+        log pi_theta(y_w | x). Theirs and TRL's averages over all tokens of a batch, with the prompt
+        where that is trained on; here over the chosen response's own. Not Constrained Preference
+        Optimization (arXiv:2605.20834), also called CPO, which is `constrained_po`.
+    Limits: log 2 - alpha p_w / |y_w| where both responses are equally likely, with gradient
+        -beta/2 - alpha / |y_w| on chosen and +beta/2 on rejected, whatever the reference. alpha = 0
+        is `dpo` where the reference finds both responses equally likely.
 
     >>> from torch import tensor
     >>> from plumbline import Completions
-    >>> chosen = Completions(tensor([-10.0]), tensor([4]), {"reference": tensor([-11.0])})
-    >>> rejected = Completions(tensor([-12.0]), tensor([5]), {"reference": tensor([-11.5])})
-    >>> cpo(Pairs(chosen, rejected), beta=0.1, likelihood_weight=0.5)
+    >>> chosen = Completions(tensor([-10.0]), tensor([4]))
+    >>> rejected = Completions(tensor([-12.0]), tensor([5]))
+    >>> cpo(Pairs(chosen, rejected), beta=0.1, alpha=0.5)
     tensor([1.8481])
 
     References: Xu et al., Contrastive Preference Optimization: Pushing the Boundaries of LLM
-        Performance in Machine Translation, arXiv:2401.08417v4; fe1ixxu/ALMA; TRL's `CPOTrainer`.
+        Performance in Machine Translation, arXiv:2401.08417v4; fe1ixxu/ALMA at 10360c3,
+        `cpo_trainer.py`; TRL 1.16's `CPOTrainer`.
     """
     margin = beta * (batch.chosen.policy - batch.rejected.policy)
-    preference = -logsigmoid(margin)  # Eq. (5), first term
-    likelihood = -batch.chosen.mean_policy  # Eq. (5), second term
-    return preference + likelihood_weight * likelihood
+    preference = -logsigmoid(margin)  # Eq. (3)
+    likelihood = -batch.chosen.mean_policy  # Eq. (5), second term, per token
+    return preference + alpha * likelihood

@@ -1,4 +1,4 @@
-from torch import Tensor, relu
+from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from plumbline import NonNegative, Pairs, Positive, method
@@ -11,41 +11,44 @@ from plumbline import NonNegative, Pairs, Positive, method
     oracle="mpmath; hand calculation",
     axes=("pair-wise", "offline", "reference", "likelihood displacement"),
 )
-def dpop(batch: Pairs, *, beta: Positive = 0.3, penalty: NonNegative = 50.0) -> Tensor:
-    """DPO with a penalty within the logit where the chosen response fell below the reference.
+def dpop(batch: Pairs, *, beta: Positive = 0.3, weight: NonNegative = 50.0) -> Tensor:
+    """DPO-Positive: DPO, and a price for letting the chosen response fall below the reference.
 
     Eq. (3), arXiv:2402.13228v2:
 
-        L = - log sigma(beta [ h_w - h_l - lambda max(0, -h_w) ])
+        L = - log sigma(beta [h_w - h_l - lambda max(0, -h_w)])
+        h_y = log pi_theta(y | x) - log pi_ref(y | x)
 
         w, l       chosen, rejected
         h_w, h_l   batch.chosen.logratio, batch.rejected.logratio
-        beta       beta; lambda  penalty
+        beta       beta; lambda  weight
 
     Args:
         batch: pairs with log-probabilities [B], sums over completion tokens in nats, and reference.
         beta: > 0, per nat; the strength of the anchor to the reference.
-        penalty: >= 0, the weight of the chosen response's fall; the paper tries 5, 50 and 500.
+        weight: >= 0, the weight of the penalty.
 
     Returns:
         [B], nats, lower is better; unreduced.
 
-    Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
-    Deviations: beta multiplies the penalty too, as in the paper and in MarginPO's code; in SamPO's
-        the penalty stands outside of the logit.
-    Limits: log 2 at policy = reference, where the penalty has a kink: its slope is 0 there, so that
-        the gradient is DPO's. `dpo` at penalty = 0 or where no chosen response fell.
+    Numerics: `logsigmoid` neither overflows nor loses its gradient at either end. At h_w = 0, where
+        the penalty has its kink, its slope is taken as zero.
+    Deviations: none from Eq. (3), where beta multiplies the penalty, as the authors confirmed.
+        Elsewhere the penalty is found outside of beta, or added to the loss outside of the sigmoid.
+    Limits: log 2 at policy = reference, with gradient -beta/2 on chosen and +beta/2 on rejected.
+        `dpo` wherever the chosen response is at or above the reference, or lambda = 0.
 
     >>> from torch import tensor
     >>> from plumbline import Completions
-    >>> chosen = Completions(tensor([-10.0]), tensor([4]), {"reference": tensor([-11.0])})
+    >>> chosen = Completions(tensor([-11.5]), tensor([4]), {"reference": tensor([-11.0])})
     >>> rejected = Completions(tensor([-12.0]), tensor([5]), {"reference": tensor([-11.5])})
-    >>> dpop(Pairs(rejected, chosen), beta=0.1, penalty=5.0)
-    tensor([0.9130])
+    >>> dpop(Pairs(chosen, rejected), beta=0.3, weight=50.0)
+    tensor([7.5006])
 
     References: Pal et al., Smaug: Fixing Failure Modes of Preference Optimisation with
-        DPO-Positive, arXiv:2402.13228v2.
+        DPO-Positive, arXiv:2402.13228v2; LuJunru/SamPO at 25e9631, `dpop`, which follows the
+        authors' answer to issue 2 of abacusai/smaug.
     """
-    margin = batch.chosen.logratio - batch.rejected.logratio
-    fall = relu(-batch.chosen.logratio)
-    return -logsigmoid(beta * (margin - penalty * fall))  # Eq. (3)
+    penalty = (-batch.chosen.logratio).relu()
+    margin = batch.chosen.logratio - batch.rejected.logratio - weight * penalty
+    return -logsigmoid(beta * margin)  # Eq. (3)

@@ -1,55 +1,55 @@
-from torch import Tensor, expm1, log
+from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from plumbline import NonNegative, Pairs, method
-
-#: Log-probability per token above which the odds are not told apart any more, in nats.
-CERTAIN = -1e-6
 
 
 @method(
     title="ORPO",
     paper="arXiv:2403.07691v2",
-    oracle="TRL `odds_ratio_loss`; mpmath",
-    axes=("pair-wise", "offline", "reference-free", "general"),
+    oracle="TRL ORPOTrainer's `odds_ratio_loss`; mpmath",
+    axes=("pair-wise", "offline", "supervised", "general"),
 )
 def orpo(batch: Pairs, *, weight: NonNegative = 0.1) -> Tensor:
-    """Fine-tuning on the chosen response, and the odds of both compared in the same step.
+    """Supervised training on the chosen response, and its odds against the rejected one's.
 
-    Eqs. (6) and (7), arXiv:2403.07691v2:
+    Eqs. (3) to (7), arXiv:2403.07691v2:
 
-        L = - p_w - lambda log sigma( log odds(y_w) - log odds(y_l) )
-        log odds(y) = p_y - log(1 - exp(p_y))
+        L = - log P_w - lambda log sigma(log odds_w - log odds_l)
+        log P_y = log pi_theta(y | x) / |y|,    odds_y = P_y / (1 - P_y)
 
-        w, l      chosen, rejected
-        p_y       log pi_theta(y | x) / |y|, batch.chosen.mean_policy, batch.rejected.mean_policy
-        lambda    weight
+        w, l        chosen, rejected
+        log P_y     batch.chosen.mean_policy, batch.rejected.mean_policy
+        lambda      weight
 
     Args:
-        batch: pairs with log-probabilities [B], sums over completion tokens in nats, and tokens.
-        weight: >= 0, of the odds' part; 0.1 in the paper's experiments.
+        batch: pairs with log-probabilities [B], sums over completion tokens in nats, and lengths.
+        weight: >= 0, the weight of the odds ratio.
 
     Returns:
         [B], nats, lower is better; unreduced.
 
-    Numerics: p_y is at most -1e-6 within the odds, which are infinite at 0.
-    Deviations: none known. The likelihoods must be means per token, in both parts; a pair's first
-        part is over its own tokens, where TRL averages over all tokens of the batch.
-    Limits: there is no reference. At equal likelihoods it is -p_w + lambda log 2. lambda = 0 is
-        fine-tuning on the chosen responses.
+    Numerics: the odds of a response that is certain are infinite: in the odds, log P is clamped at
+        -1e-6, above which a response gets no gradient from them. 1 - P is `expm1`.
+    Deviations: the first term is the mean over the chosen response's own tokens, as the paper has
+        it; the authors' code and TRL average it over all chosen tokens of a batch, and TRL takes
+        the prompt's tokens in. The authors' code calls lambda alpha, TRL beta.
+    Limits: lambda log 2 - log P_w where both responses are as likely per token, whatever the
+        reference. lambda = 0 is supervised training.
 
     >>> from torch import tensor
     >>> from plumbline import Completions
-    >>> chosen = Completions(tensor([-10.0]), tensor([4]), {"reference": tensor([-11.0])})
-    >>> rejected = Completions(tensor([-12.0]), tensor([5]), {"reference": tensor([-11.5])})
+    >>> chosen = Completions(tensor([-10.0]), tensor([4]))
+    >>> rejected = Completions(tensor([-12.0]), tensor([5]))
     >>> orpo(Pairs(chosen, rejected), weight=0.1)
     tensor([2.5749])
 
     References: Hong, Lee, Thorne, ORPO: Monolithic Preference Optimization without Reference Model,
-        arXiv:2403.07691v2; xfactlab/orpo; TRL's `ORPOTrainer`.
+        arXiv:2403.07691v2; xfactlab/orpo at 208d2d6, `compute_loss`; TRL 1.16's `ORPOTrainer`.
     """
-    chosen = batch.chosen.mean_policy.clamp(max=CERTAIN)
-    rejected = batch.rejected.mean_policy.clamp(max=CERTAIN)
-    odds = (chosen - log(-expm1(chosen))) - (rejected - log(-expm1(rejected)))  # Eq. (7)
-    likelihood = -batch.chosen.mean_policy  # Eq. (6), first term
-    return likelihood - weight * logsigmoid(odds)  # Eq. (6)
+    chosen = batch.chosen.mean_policy.clamp(max=-1e-6)
+    rejected = batch.rejected.mean_policy.clamp(max=-1e-6)
+    chosen_log_odds = chosen - (-chosen.expm1()).log()  # Eq. (4)
+    rejected_log_odds = rejected - (-rejected.expm1()).log()  # Eq. (4)
+    odds_ratio = -logsigmoid(chosen_log_odds - rejected_log_odds)  # Eq. (7)
+    return -batch.chosen.mean_policy + weight * odds_ratio  # Eq. (6)

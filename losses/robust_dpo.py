@@ -9,35 +9,36 @@ from plumbline import Fraction, Pairs, Positive, method
     paper="arXiv:2403.00409v2",
     needs=("reference",),
     optimum="epsilon < 0.5",
-    theorem="section 3, arXiv:2403.00409v2: fewer than half of the labels are flipped",
+    theorem="section 3, arXiv:2403.00409v2: unbiased for flip rates below one half",
     oracle="TRL `robust`; mpmath",
     axes=("pair-wise", "offline", "reference", "label noise"),
 )
 def robust_dpo(batch: Pairs, *, beta: Positive = 0.1, epsilon: Fraction = 0.1) -> Tensor:
-    """An unbiased estimate, from labels flipped with a known rate, of DPO's loss on true ones.
+    """DPO's loss without the bias that labels flipped at a known rate put into it.
 
-    Eq. (12), arXiv:2403.00409v2:
+    The unbiased loss of section 3, arXiv:2403.00409v2:
 
-        L = [ - (1 - epsilon) log sigma(m) + epsilon log sigma(-m) ] / (1 - 2 epsilon)
-        m = beta h_w - beta h_l
+        L = [(1 - epsilon) l(u) - epsilon l(-u)] / (1 - 2 epsilon),    l(u) = - log sigma(u)
+        u = beta h_w - beta h_l,    h_y = log pi_theta(y | x) - log pi_ref(y | x)
 
-        w, l       chosen, rejected
+        w, l       chosen, rejected, as the label says
         h_w, h_l   batch.chosen.logratio, batch.rejected.logratio
         beta       beta; epsilon  epsilon
 
     Args:
         batch: pairs with log-probabilities [B], sums over completion tokens in nats, and reference.
         beta: > 0, per nat; the strength of the anchor to the reference.
-        epsilon: in [0, 1/2), the share of labels that are flipped.
+        epsilon: the share of pairs whose label is flipped; below 1/2.
 
     Returns:
-        [B], nats, lower is better; unreduced.
+        [B], nats, lower is better, may be negative; unreduced.
 
     Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
-    Deviations: none known.
+    Deviations: none known. `cdpo`, with a plus before its second term, is another loss.
     Limits: log 2 at policy = reference, with gradient -beta / (2 (1 - 2 epsilon)) on chosen and the
-        opposite on rejected. It is unbounded below on a single pair, at a large margin: only the
-        mean over true and flipped labels is DPO's loss. `dpo` at epsilon = 0.
+        opposite on rejected. The mean over labels flipped at rate epsilon is `dpo` on the clean
+        label. On one label it falls without end, as -epsilon u / (1 - 2 epsilon). epsilon = 0 is
+        `dpo`.
 
     >>> from torch import tensor
     >>> from plumbline import Completions
@@ -46,10 +47,10 @@ def robust_dpo(batch: Pairs, *, beta: Positive = 0.1, epsilon: Fraction = 0.1) -
     >>> robust_dpo(Pairs(chosen, rejected), beta=0.1, epsilon=0.2)
     tensor([0.5710])
 
-    References: Chowdhury, Kini, Natarajan, Provably Robust DPO: Aligning Language Models with Noisy
-        Feedback, arXiv:2403.00409v2; TRL's `robust`.
+    References: Ray Chowdhury, Kini, Natarajan, Provably Robust DPO: Aligning Language Models with
+        Noisy Feedback, arXiv:2403.00409v2, read as other code prints its loss; TRL 1.16's `robust`.
     """
     margin = beta * (batch.chosen.logratio - batch.rejected.logratio)
-    kept = -logsigmoid(margin)  # Eq. (12), as labelled
-    flipped = -logsigmoid(-margin)  # Eq. (12), labels exchanged
-    return ((1 - epsilon) * kept - epsilon * flipped) / (1 - 2 * epsilon)
+    kept = -logsigmoid(margin)
+    flipped = -logsigmoid(-margin)
+    return ((1 - epsilon) * kept - epsilon * flipped) / (1 - 2 * epsilon)  # section 3

@@ -1,4 +1,4 @@
-from torch import Tensor, relu
+from torch import Tensor
 
 from plumbline import Pairs, Positive, method
 
@@ -11,11 +11,11 @@ from plumbline import Pairs, Positive, method
     axes=("pair-wise", "offline", "reference", "general"),
 )
 def rso_hinge(batch: Pairs, *, gamma: Positive = 0.05) -> Tensor:
-    """A support vector machine on log-ratios: a margin of 1 / gamma is enough.
+    """SLiC's hinge on log-ratios instead of log-probabilities: a support vector machine for DPO.
 
-    Eq. (10) (hinge-norm), arXiv:2309.06657v2:
+    Eq. (10), "hinge-norm", arXiv:2309.06657v2:
 
-        L = max(0, 1 - gamma (h_w - h_l)),    h_y = log pi_theta(y | x) - log pi_ref(y | x)
+        L = max(0, 1 - (gamma h_w - gamma h_l)),    h_y = log pi_theta(y | x) - log pi_ref(y | x)
 
         w, l       chosen, rejected
         h_w, h_l   batch.chosen.logratio, batch.rejected.logratio
@@ -23,16 +23,16 @@ def rso_hinge(batch: Pairs, *, gamma: Positive = 0.05) -> Tensor:
 
     Args:
         batch: pairs with log-probabilities [B], sums over completion tokens in nats, and reference.
-        gamma: > 0, per nat; 0.05 in the paper.
+        gamma: > 0, per nat; one over the margin beyond which a pair is left alone.
 
     Returns:
         [B], lower is better; unreduced.
 
-    Numerics: piecewise linear; finite where log-ratios are.
-    Deviations: the loss alone. The paper's pairs come from its rejection sampler; here they are the
-        data's. SLiC-HF's hinge is on likelihoods: `slic_hf`.
+    Numerics: linear on both sides of the hinge; at the hinge itself its slope is taken as zero.
+    Deviations: the loss alone. The paper draws its pairs from an estimate of the optimal policy by
+        rejection sampling; here they are the data's.
     Limits: 1 at policy = reference, with gradient -gamma on chosen and +gamma on rejected; zero
-        beyond a margin of 1 / gamma.
+        from a margin of 1 / gamma on. Adding a constant to both log-probabilities changes nothing.
 
     >>> from torch import tensor
     >>> from plumbline import Completions
@@ -42,7 +42,7 @@ def rso_hinge(batch: Pairs, *, gamma: Positive = 0.05) -> Tensor:
     tensor([0.8500])
 
     References: Liu et al., Statistical Rejection Sampling Improves Preference Optimization,
-        arXiv:2309.06657v2; TRL's `hinge`.
+        arXiv:2309.06657v2, its equation read as TRL's paper index prints it; TRL 1.16's `hinge`.
     """
     margin = gamma * (batch.chosen.logratio - batch.rejected.logratio)
-    return relu(1 - margin)  # Eq. (10)
+    return (1 - margin).relu()  # Eq. (10)

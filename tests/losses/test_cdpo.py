@@ -39,12 +39,10 @@ def test_golden(cdpo, golden_zoo):
 
 
 def test_trl(cdpo, golden_zoo):
-    """Source: TRL's own `aot`, executed on one pair, where sorting changes nothing."""
-    losses = cdpo(golden_zoo.pairs, beta=0.3, epsilon=0.2)
-    for row in range(3):
-        policy, reference = golden_zoo.policy[row::3], golden_zoo.reference[row::3]
-        expected = trl_losses.dpo("aot", policy, reference, beta=0.3, label_smoothing=0.2)
-        torch.testing.assert_close(losses[row], expected)
+    """Source: TRL's own `sigmoid` of CPOTrainer with label smoothing, executed on log-ratios."""
+    ratios = golden_zoo.pairs.chosen.logratio, golden_zoo.pairs.rejected.logratio
+    expected = trl_losses.cpo("sigmoid", *ratios, beta=0.3, label_smoothing=0.2)
+    torch.testing.assert_close(cdpo(golden_zoo.pairs, beta=0.3, epsilon=0.2), expected)
 
 
 @given(epsilon=st.floats(0.01, 0.49), beta=st.floats(0.05, 1))

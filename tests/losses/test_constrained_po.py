@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import trl_losses
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +47,10 @@ def test_without_the_addition_it_is_length_normalised_dpo(constrained_po, make):
     margin = 2.5 / 5 * (batch.chosen.logratio - batch.rejected.logratio)
     expected = torch.log1p(torch.exp(-margin))
     torch.testing.assert_close(constrained_po(batch, alpha=1e12), expected)
+
+
+def test_trl(constrained_po, golden_zoo):
+    """Source: TRL's own `sigmoid_norm`, executed: the loss without the constraint."""
+    expected = trl_losses.dpo("sigmoid_norm", golden_zoo.policy, golden_zoo.reference, beta=0.3)
+    found = constrained_po(golden_zoo.pairs, beta=0.3, alpha=math.inf).mean()
+    torch.testing.assert_close(found, expected)

@@ -45,5 +45,5 @@ def test_is_dpo_where_the_reference_agrees(hybrid_dpo, load, make, chosen, rejec
 @given(chosen=nats, rejected=nats, gap=st.floats(0, 50))
 def test_ignores_a_reference_that_disagrees(hybrid_dpo, load, make, chosen, rejected, gap):
     batch = make.pairs([chosen], [rejected], -30.0 - gap, -30.0)
-    alone = load("cpo")(batch, beta=0.2, likelihood_weight=0.0)
+    alone = load("cpo")(batch, beta=0.2, alpha=0.0)
     torch.testing.assert_close(hybrid_dpo(batch, beta=0.2), alone)

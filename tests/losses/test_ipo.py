@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import trl_losses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,13 @@ def test_golden(ipo, golden_zoo):
     """Source: golden_zoo.json (mpmath, 50 digits)."""
     found = ipo(golden_zoo.pairs, tau=0.1).mean().item()
     assert found == pytest.approx(golden_zoo.values["ipo_sum(paper)"], abs=1e-9)
+
+
+def test_trl(ipo, golden_zoo):
+    """Source: TRL's own `ipo` of CPOTrainer, executed on log-ratios; DPOTrainer's is `ipo_mean`."""
+    ratios = golden_zoo.pairs.chosen.logratio, golden_zoo.pairs.rejected.logratio
+    expected = trl_losses.cpo("ipo", *ratios, beta=0.3)
+    torch.testing.assert_close(ipo(golden_zoo.pairs, tau=0.3), expected)
 
 
 def test_at_the_reference(ipo, make):
