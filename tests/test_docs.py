@@ -116,6 +116,7 @@ SECTIONS = {
     "Generation": "`generation`",
     "GivenModel": "`models.NAME`",
     "Experiment": "The file",
+    "Variant": "`methods.NAME`, a variant",
     "Setting": "`settings.NAME`",
     "ToylandData": "`data` of source `toyland`",
     "FactsData": "`data` of source `toyland_facts`",

@@ -22,6 +22,7 @@ from plumbline.batches import FEEDBACK, NEEDS, Lists, Pairs, Singles
 from plumbline.check import examples
 from plumbline.check.examples import Batch
 from plumbline.contracts import AXES, FIDELITY, RANGES, MethodCard
+from plumbline.schema import Variant
 
 TYPES = {"Pairs": Pairs, "Singles": Singles, "Lists": Lists}
 IMPORTS = {"torch", "plumbline", "math"}
@@ -412,6 +413,10 @@ def _failure(function: Callable, declared: tuple[str, ...]) -> Exception | None:
 def _hyperparameter_problems(parameter: inspect.Parameter, hint: Any) -> list[str]:
     name, default = parameter.name, parameter.default
     problems = []
+    if name in Variant.model_fields:
+        problems.append(
+            f"{name!r} is a key of experiment files; give the hyperparameter another name"
+        )
     if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
         problems.append(f"hyperparameter {name!r} must stand after '*', keyword-only")
     known = [item for item in getattr(hint, "__metadata__", ()) if item in RANGES.values()]

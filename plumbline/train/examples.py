@@ -105,6 +105,26 @@ def _example(
     )
 
 
+def labelled(examples: Sequence[Example], scores: Sequence[Sequence[float]]) -> list[Example]:
+    """Examples with other labels, from a score of each completion; see `data.labels`.
+
+    Of a pair the completion with the higher score is chosen, a single is desirable above 1/2.
+    References go where their completions go.
+    """
+    return [_labelled(example, own) for example, own in zip(examples, scores, strict=True)]
+
+
+def _labelled(example: Example, scores: Sequence[float]) -> Example:
+    if example.scores is not None:
+        return replace(example, scores=tuple(scores))
+    if example.desirable is not None:
+        return replace(example, desirable=scores[0] > 0.5)
+    if scores[0] > scores[1]:
+        return example
+    turned = example.completions[::-1], example.references[::-1]
+    return replace(example, completions=turned[0], references=turned[1])
+
+
 def with_references(
     examples: Sequence[Example], references: dict[tuple[str, int], float]
 ) -> list[Example]:

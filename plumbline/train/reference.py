@@ -21,14 +21,20 @@ from plumbline.artifacts import (
     write_vectors,
 )
 from plumbline.batches import EMBEDDED
-from plumbline.data import views
+from plumbline.data import labels, views
 from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
 from plumbline.model.logprobs import Policy, mean_hidden, row_length, sequence_logprobs
 from plumbline.rows import REFERENCE
 from plumbline.schema import Align, Execution, Setting
 from plumbline.train.base import model_digest
-from plumbline.train.examples import Example, tokenise, with_embeddings, with_references
+from plumbline.train.examples import (
+    Example,
+    labelled,
+    tokenise,
+    with_embeddings,
+    with_references,
+)
 from plumbline.train.start import start
 
 
@@ -45,8 +51,13 @@ def examples(
     setting: Setting, folders: SettingFolder, feedback: str, tokenizer: Any
 ) -> list[Example]:
     """The tokenised training examples of one feedback, without references."""
-    rows = read_rows(folders.data("train"))
-    return tokenise(view(setting, rows, feedback), feedback, tokenizer, setting.align)
+    rows = training_rows(setting, folders, feedback)
+    return tokenise(rows, feedback, tokenizer, setting.align)
+
+
+def training_rows(setting: Setting, folders: SettingFolder, feedback: str) -> list[dict[str, Any]]:
+    """The view of the train split that a method of one feedback learns from."""
+    return view(setting, read_rows(folders.data("train")), feedback)
 
 
 def fingerprint(setting: Setting, folders: SettingFolder, feedback: str) -> dict[str, Any]:
@@ -134,14 +145,19 @@ def referenced_examples(
     feedback: str,
     tokenizer: Any,
     needs: Collection[str] = (),
+    rule: str = "given",
 ) -> list[Example]:
     """Training examples with their references, and with what else the reference gives of `needs`.
+
+    rule: a key of `labels.RULES`, which says how they are labelled.
 
     Raises IntegrityError where the reference file was made from another model or other data.
     """
     path = _current(folders.reference(feedback), setting, folders, feedback)
     table = {(row["id"], row["index"]): row["logprob"] for row in read_rows(path)}
-    found = with_references(examples(setting, folders, feedback, tokenizer), table)
+    rows = training_rows(setting, folders, feedback)
+    found = with_references(tokenise(rows, feedback, tokenizer, setting.align), table)
+    found = labelled(found, labels.scores(rows, feedback, rule, setting.data.seed))
     if not EMBEDDED.isdisjoint(needs):
         path = _current(folders.embeddings(feedback), setting, folders, feedback)
         found = with_embeddings(found, read_vectors(path))

@@ -61,6 +61,11 @@ class Bench:
         """The method's file."""
         return self.experiment.method(self.method)
 
+    @property
+    def labels(self) -> str:
+        """What it learns from: the data's own labels, or a control's."""
+        return self.experiment.labels(self.method)
+
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The SFT model's."""
@@ -70,7 +75,12 @@ class Bench:
     def examples(self) -> list[Example]:
         """The training examples with their references."""
         return referenced_examples(
-            self.setting, self.folders, self.spec.feedback, self.tokenizer, self.spec.card.needs
+            self.setting,
+            self.folders,
+            self.spec.feedback,
+            self.tokenizer,
+            self.spec.card.needs,
+            self.labels,
         )
 
     @cached_property
@@ -126,8 +136,11 @@ class Bench:
         if self.method in self.experiment.models:
             choice = self.experiment.models[self.method]
             return {"engine": ENGINE, "given": choice.model_dump(exclude={"title"})}
+        # Without the key where labels are the data's own, so that older records stay current.
+        others = {} if self.labels == "given" else {"labels": self.labels}
         return {
             "method": self.spec.digest,
+            **others,
             "recipe": self.setting.align.model_dump(),
             **fingerprint(self.setting, self.folders, self.spec.feedback),
         }

@@ -73,3 +73,14 @@ def test_weights_scale_their_class(pro_b, make):
     batch = make.singles([1.0, -1.0], [True, False])
     weighted = pro_b(batch, desirable_weight=2.0, undesirable_weight=0.5)
     torch.testing.assert_close(weighted, pro_b(batch) * torch.tensor([2.0, 0.5]).double())
+
+
+def test_weights_balance_the_classes(pro_b, make):
+    """Source: E[s] = 0 and one regularizer for each class, where weight times count agrees: 1
+    undesirable response among 99 desirable ones, weighted 99, at one log-ratio."""
+    batch = make.singles([3.0] * 100, [True] * 99 + [False])
+    losses = pro_b(batch, beta=0.1, alpha=2.5, undesirable_weight=99.0)
+    slopes = make.gradient(losses, batch.completion)
+    held = 2.5 * (1 / (1 + math.exp(-0.3)) - 0.5)
+    assert slopes[:99].sum().item() == pytest.approx(99 * 0.1 * (held - 0.5))
+    assert slopes[99].item() == pytest.approx(99 * 0.1 * (held + 0.5))

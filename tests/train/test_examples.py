@@ -8,7 +8,7 @@ from plumbline.errors import DataError
 from plumbline.model.tokenizer import word_tokenizer
 from plumbline.schema import Align
 from plumbline.toyland.world import VOCABULARY
-from plumbline.train.examples import Example, tokenise, with_references
+from plumbline.train.examples import Example, labelled, tokenise, with_references
 
 WORDS = VOCABULARY[10:]
 EOS, USER, BOT = 1, 2, 3
@@ -134,3 +134,18 @@ def test_an_example_the_reference_pass_has_not_seen(missing):
     del table[missing]
     with pytest.raises(DataError, match=f"example {missing[0]} has no reference"):
         with_references(rows, table)
+
+
+def test_other_labels_turn_a_pair_with_its_references():
+    pair = Example("a", (1,), ((2,), (3, 4)), references=(-1.0, -2.0))
+    kept, turned = labelled([pair, pair], [[1, 0], [0, 1]])
+    assert kept == pair
+    assert turned == Example("a", (1,), ((3, 4), (2,)), references=(-2.0, -1.0))
+
+
+def test_other_labels_of_singles_and_lists_leave_the_completions():
+    single = Example("b", (1,), ((2,),), desirable=True, mismatched=(4,), references=(-1.0,))
+    listed = Example("c", (1,), ((2,), (3,)), scores=(0.9, 0.2), references=(-1.0, -2.0))
+    bad, ranked = labelled([single, listed], [[0.0], [0.25, 0.75]])
+    assert bad == Example("b", (1,), ((2,),), desirable=False, mismatched=(4,), references=(-1.0,))
+    assert ranked == Example("c", (1,), ((2,), (3,)), scores=(0.25, 0.75), references=(-1.0, -2.0))

@@ -53,6 +53,19 @@ def test_rows_count_their_tokens(setting, folders, model):
             assert rows[example.id, index]["tokens"] == len(completion)
 
 
+def test_other_labels_share_the_reference_file(setting, folders, model):
+    """Every pair is turned, its log-probabilities with it; no pass is made again."""
+    reference(setting, folders, "pairs", Execution())
+    own = referenced_examples(setting, folders, "pairs", model[1])
+    turned = referenced_examples(setting, folders, "pairs", model[1], rule="flipped")
+    for one, other in zip(own, turned, strict=True):
+        assert other.completions == one.completions[::-1]
+        assert other.references == one.references[::-1]
+        assert (other.id, other.prompt, other.length) == (one.id, one.prompt, one.length)
+    drawn = referenced_examples(setting, folders, "pairs", model[1], rule="random")
+    assert 8 < sum(one == other for one, other in zip(own, drawn, strict=True)) < 32
+
+
 def edited(raw: dict, **align) -> schema.Setting:
     small = raw["settings"]["small"]
     changed = {**small, "align": {**small["align"], **align}}

@@ -108,6 +108,21 @@ def test_new_method_runs_alone(checkout: Checkout) -> None:
     assert not {"data", "pretrain", "sft", "reference"} & planned
 
 
+def test_a_control_runs_alone_and_again_where_its_labels_change(checkout: Checkout) -> None:
+    line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
+    control = "  dpo_control: {like: dpo, labels: random, beta: 0.1}\n"
+    checkout.edit("config/test.yaml", line, line + control)
+    planned = checkout.planned()
+    assert methods(planned, "align") == {"dpo_control"}
+    assert methods(planned, "generate_validation") == {"dpo_control"}
+    assert "report" in planned and not {"data", "pretrain", "sft", "reference"} & planned
+    aligning = [name for name in planned if name.startswith("align")]
+    checkout.snakemake("--configfile", "config/test.yaml", "--until", *aligning)
+    assert not methods(checkout.planned(), "align")
+    checkout.edit("config/test.yaml", "labels: random", "labels: longer")
+    assert methods(checkout.planned(), "align") == {"dpo_control"}
+
+
 def test_only_who_declares_embeddings_waits_for_them(fresh: Checkout) -> None:
     assert "embed" not in fresh.planned()
     line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"

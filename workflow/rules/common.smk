@@ -124,10 +124,15 @@ def updated(paths):
 
 
 def method_digest(method):
-    """Changes with the method's code, or with the choice of a given model; None for SFT."""
+    """Changes with the method's code, with a variant's labels, or with the choice of a given model;
+    None for SFT."""
     if method in EXPERIMENT.models:
         return EXPERIMENT.models[method].model_dump(exclude={"title"})
-    return None if method == plugins.SFT else EXPERIMENT.method(method).digest
+    if method == plugins.SFT:
+        return None
+    labels = EXPERIMENT.labels(method)
+    others = [] if labels == "given" else [labels]
+    return " ".join([EXPERIMENT.method(method).digest, *others])
 
 
 trained = EXPERIMENT.is_trained
