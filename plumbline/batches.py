@@ -26,7 +26,20 @@ NEEDS = {
     "completion (a seeded derangement fixed at data time)",
     "token_values": "completions.token_policy [B, T] or [B, N, T], per-token log-probabilities, "
     "zero on padding, and .token_mask, true on the completion's tokens",
+    "token_reference": "completions.token_reference, shaped like token_policy: per-token "
+    "log-probabilities under the frozen reference, zero on padding",
+    "token_divergence": "completions.token_divergence, shaped like token_policy: KL(reference || "
+    "policy) over the whole vocabulary at each token, nats, >= 0, zero on padding; with gradient",
+    "token_log_squares": "completions.token_log_squares, shaped like token_policy: log of the sum "
+    "of the policy's squared probabilities over the vocabulary at each token, nats, <= 0, zero on "
+    "padding; with gradient",
+    "token_sample": "completions.token_sample, shaped like token_policy: one on as many tokens of "
+    "each completion as the prompt's shortest has, drawn without replacement and fixed with the "
+    "data, zero on the others and on padding",
 }
+
+#: Those that a pass over the training data writes, one file each, for the methods that declare it.
+ANNOTATED = ("token_reference",)
 
 
 @dataclass(frozen=True)

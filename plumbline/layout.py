@@ -75,9 +75,9 @@ class SettingFolder:
     def reference(self, feedback: str) -> Path:
         return self.folder / "reference" / f"{feedback}.parquet"
 
-    def reference_parts(self, feedback: str) -> Path:
-        """Of a pass that has not ended."""
-        return self.folder / "reference" / f"{feedback}.parts"
+    def annotation(self, feedback: str, need: str) -> Path:
+        """What some methods need to know of each completion token."""
+        return self.folder / "reference" / f"{feedback}.{need}.parquet"
 
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)
@@ -215,6 +215,11 @@ class ExperimentFolder:
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
+
+
+def parts(path: Path) -> Path:
+    """Where the parts of a file lie, of a pass that has not ended."""
+    return path.with_suffix(".parts")
 
 
 def ledger() -> Path:

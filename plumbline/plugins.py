@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from plumbline.artifacts import digest, folder_digest
-from plumbline.batches import FEEDBACK
+from plumbline.batches import ANNOTATED, FEEDBACK
 from plumbline.contracts import RANGES, BenchmarkCard, MethodCard, Metric
 from plumbline.errors import ConfigError, MethodError
 
@@ -66,6 +66,11 @@ class MethodSpec:
     feedback: str
     hyperparameters: tuple[Hyperparameter, ...]
     digest: str
+
+    @property
+    def annotated(self) -> tuple[str, ...]:
+        """Its needs that a pass over the training data writes."""
+        return tuple(need for need in self.card.needs if need in ANNOTATED)
 
     def unbounded(self, point: dict[str, float], responses: int) -> bool:
         """Whether the loss has no optimum at this point, by its own `optimum` expression."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from plumbline.artifacts import derive_seed
 from plumbline.errors import DataError
 from plumbline.model.logprobs import row_length
 from plumbline.model.sequences import Group
@@ -21,7 +23,7 @@ class Example:
 
     Pairs: K = 2, chosen first. Singles: K = 1. Lists: K = N. references: summed reference
     log-probabilities, nats, one per completion. mismatched: another prompt's completion (singles).
-    cut: tokens that truncation removed.
+    cut: tokens that truncation removed. annotations: by need, a number for each completion token.
     """
 
     id: str
@@ -33,6 +35,7 @@ class Example:
     references: tuple[float, ...] = ()
     mismatched_reference: float | None = None
     cut: int = 0
+    annotations: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
 
     @property
     def group(self) -> Group:
@@ -120,3 +123,37 @@ def _with_reference(example: Example, references: dict[tuple[str, int], float]) 
             "reference/ folder and run again"
         ) from error
     return replace(example, references=found, mismatched_reference=other)
+
+
+def annotated(
+    examples: Sequence[Example], need: str, values: Mapping[tuple[str, int], Sequence[float]]
+) -> list[Example]:
+    """Examples with a number for each completion token, by (example id, index of completion)."""
+    return [_annotated(example, need, values) for example in examples]
+
+
+def _annotated(
+    example: Example, need: str, values: Mapping[tuple[str, int], Sequence[float]]
+) -> Example:
+    found = tuple(tuple(values[example.id, row]) for row in range(len(example.completions)))
+    return replace(example, annotations={**example.annotations, need: found})
+
+
+def samples(examples: Sequence[Example], seed: int) -> dict[tuple[str, int], list[float]]:
+    """One on as many tokens of each completion as the example's shortest has, zero on the others.
+
+    They are drawn without replacement, by the seed, the example's id and the completion's index.
+    """
+    return {
+        (example.id, row): _sample(len(ids), min(map(len, example.completions)), seed, example, row)
+        for example in examples
+        for row, ids in enumerate(example.completions)
+    }
+
+
+def _sample(length: int, kept: int, seed: int, example: Example, row: int) -> list[float]:
+    chosen = random.Random(derive_seed("sample", seed, example.id, row)).sample(range(length), kept)
+    marks = [0.0] * length
+    for place in chosen:
+        marks[place] = 1.0
+    return marks

@@ -8,19 +8,30 @@ back-propagation through the model needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from plumbline.batches import Completions, Lists, Pairs, Singles
 from plumbline.errors import MethodError
+from plumbline.model.head import LogSquares, Reading
+from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import Group, Sequences
 from plumbline.plugins import MethodSpec, load_method
 from plumbline.train.examples import Example
+
+#: Needs that are numbers of the policy's own logits, by the frozen reference.
+READINGS: dict[str, Callable[[Policy | None], Callable[[Sequences], Reading]]] = {
+    "token_divergence": lambda reference: reference.divergence,
+    "token_log_squares": lambda reference: lambda sequences: LogSquares(),
+}
+#: Those for which the reference is kept at hand while training.
+BESIDE_REFERENCE = {"token_divergence"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class Inputs:
 
     sequences: of the R completions. references: [B, K]. desirable: [B] bool or None.
     scores: [B, K] or None. mismatched: of B completions, or None; mismatched_references: [B] or
-    None.
+    None. annotations: by need, [R, T], zero on padding.
     """
 
     sequences: Sequences
@@ -39,6 +50,7 @@ class Inputs:
     mismatched: Sequences | None
     mismatched_references: Tensor | None
     ids: tuple[str, ...]
+    annotations: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def tokens(self) -> Tensor:
@@ -52,7 +64,8 @@ class Inputs:
             for item in fields(self)
             if hasattr(value := getattr(self, item.name), "to")
         }
-        return replace(self, **moved)
+        annotations = {name: value.to(device) for name, value in self.annotations.items()}
+        return replace(self, **moved, annotations=annotations)
 
 
 def collate(examples: Sequence[Example], pack: Callable[[Sequence[Group]], Sequences]) -> Inputs:
@@ -67,7 +80,14 @@ def collate(examples: Sequence[Example], pack: Callable[[Sequence[Group]], Seque
         mismatched=pack(others) if others else None,
         mismatched_references=_column(examples, "mismatched_reference", bool(others)),
         ids=tuple(item.id for item in examples),
+        annotations={name: _annotation(examples, name) for name in first.annotations},
     )
+
+
+def _annotation(examples: Sequence[Example], name: str) -> Tensor:
+    """[R, T], completion by completion, zero on padding."""
+    rows = [torch.tensor(row) for item in examples for row in item.annotations[name]]
+    return pad_sequence(rows, batch_first=True)
 
 
 def _column(examples: Sequence[Example], name: str, present: bool) -> Tensor | None:
@@ -76,19 +96,29 @@ def _column(examples: Sequence[Example], name: str, present: bool) -> Tensor | N
 
 @dataclass(frozen=True)
 class Objective:
-    """A method at a grid point, ready to turn log-probabilities into coefficients."""
+    """A method at a grid point, ready to turn log-probabilities into coefficients.
+
+    readings: what it needs of the policy's logits beside log-probabilities, by need.
+    """
 
     spec: MethodSpec
     loss: Callable[[Any], Tensor]
+    readings: Mapping[str, Callable[[Sequences], Reading]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, spec: MethodSpec, point: dict[str, float]) -> Objective:
-        """The objective of a method file at hyperparameters `point`."""
-        return cls(spec, partial(load_method(spec), **point))
+    def of(
+        cls, spec: MethodSpec, point: dict[str, float], reference: Policy | None = None
+    ) -> Objective:
+        """The objective of a method file at hyperparameters `point`.
 
-    def forward(self, policy: Callable[[Sequences], Tensor], inputs: Inputs) -> Tensor:
-        """Token log-probabilities of every completion, [R, T]."""
-        return policy(inputs.sequences)[0]
+        reference: the frozen model, for a method of which `beside_reference` is true.
+        """
+        readings = {name: READINGS[name](reference) for name in spec.card.needs if name in READINGS}
+        return cls(spec, partial(load_method(spec), **point), readings)
+
+    def forward(self, policy: Callable[..., Tensor], inputs: Inputs) -> Tensor:
+        """[R, S, T]: of every completion first the token log-probabilities, then the readings."""
+        return policy(inputs.sequences, tuple(self.readings.values())).movedim(0, 1)
 
     @torch.no_grad()
     def mismatched(self, policy: Callable[[Sequences], Tensor], inputs: Inputs) -> Tensor | None:
@@ -100,7 +130,7 @@ class Objective:
     def coefficients(
         self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None, examples: int
     ) -> tuple[Tensor, Tensor]:
-        """Per-example losses [B] and d(sum of losses / examples)/d(token log-probability) [R, T].
+        """Per-example losses [B] and d(sum of losses / examples)/d(what `forward` gave) [R, S, T].
 
         examples: size of the global batch, over which the mean is taken.
         """
@@ -119,7 +149,11 @@ class Objective:
     ) -> Pairs | Singles | Lists:
         """The batch type of the method's signature, with the needs it declares and no others."""
         shape = inputs.tokens.shape
-        whole = self._completions(tokens.view(*shape, -1), inputs.tokens, inputs.references)
+        values, *read = tokens.unflatten(0, shape).unbind(2)
+        token_level = dict(zip(self.readings, read, strict=True)) | {
+            name: value.unflatten(0, shape) for name, value in inputs.annotations.items()
+        }
+        whole = self._completions(values, inputs.tokens, inputs.references, token_level)
         if self.spec.feedback == "lists":
             return Lists(whole, inputs.scores)
         first, *rest = (self._column(whole, index) for index in range(shape[1]))
@@ -127,12 +161,19 @@ class Objective:
             return Pairs(first, *rest)
         return Singles(first, inputs.desirable, self._mismatched(inputs, mismatched))
 
-    def _completions(self, tokens: Tensor, counts: Tensor, reference: Tensor) -> Completions:
-        """A column of responses from its token log-probabilities [..., T]."""
+    def _completions(
+        self,
+        tokens: Tensor,
+        counts: Tensor,
+        reference: Tensor,
+        token_level: Mapping[str, Tensor],
+    ) -> Completions:
+        """A column of responses from its token log-probabilities and other needs [..., T]."""
         mask = torch.arange(tokens.shape[-1], device=tokens.device) < counts[..., None]
         known = {
             "reference": {"reference": reference},
             "token_values": {"token_policy": tokens, "token_mask": mask},
+            **{name: {name: value} for name, value in token_level.items()},
         }
         needs = [known[name] for name in self.spec.card.needs if name in known]
         needed = {name: value for item in needs for name, value in item.items()}
@@ -146,7 +187,12 @@ class Objective:
         if tokens is None:
             return None
         lengths = inputs.mismatched.lengths
-        return self._completions(tokens, lengths, inputs.mismatched_references)
+        return self._completions(tokens, lengths, inputs.mismatched_references, {})
+
+
+def beside_reference(spec: MethodSpec) -> bool:
+    """Whether a method reads the policy's logits beside the reference's."""
+    return not BESIDE_REFERENCE.isdisjoint(spec.card.needs)
 
 
 def batch_metrics(losses: Tensor, tokens: Tensor, inputs: Inputs) -> dict[str, float]:

@@ -26,15 +26,17 @@ from plumbline.generate import answer
 from plumbline.layout import Run, SettingFolder
 from plumbline.model.adapter import attach, merged
 from plumbline.model.folder import load_tokenizer, save
+from plumbline.model.logprobs import Policy
 from plumbline.plugins import SFT, MethodSpec
 from plumbline.prompts import prompts_of
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
+from plumbline.train.annotate import with_needs
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise
 from plumbline.train.geometry import choose, first, hold
-from plumbline.train.objective import Objective
+from plumbline.train.objective import Objective, beside_reference
 from plumbline.train.probe import Probe
 from plumbline.train.reference import fingerprint, referenced_examples
 from plumbline.train.start import start
@@ -68,8 +70,9 @@ class Bench:
 
     @cached_property
     def examples(self) -> list[Example]:
-        """The training examples with their references."""
-        return referenced_examples(self.setting, self.folders, self.spec.feedback, self.tokenizer)
+        """The training examples with their references and what else the method needs of them."""
+        given = referenced_examples(self.setting, self.folders, self.spec.feedback, self.tokenizer)
+        return with_needs(given, self.setting, self.folders, self.spec)
 
     @cached_property
     def held_out(self) -> list[Example]:
@@ -133,7 +136,8 @@ class Bench:
         batch = getattr(recipe.batch, self.spec.feedback)
         longest = max(self.examples, key=lambda item: item.length).group
         shape = choose(policy, longest, batch, execution)
-        objective = Objective.of(self.spec, self.experiment.point(run.method, run.point))
+        point = self.experiment.point(run.method, run.point)
+        objective = Objective.of(self.spec, point, self.beside())
         probe = self.probe(run.seed)
         torch.manual_seed(derive_seed("align", run.seed))
         place = Place(run.work, execution.checkpoint_every, parts)
@@ -158,6 +162,13 @@ class Bench:
             "tokens_cut": sum(example.cut for example in self.examples),
             "geometry": {"batch": shape.batch, "micro": shape.micro, "processes": shape.world},
         }
+
+    def beside(self) -> Policy | None:
+        """The frozen reference, for a method that compares whole distributions with it."""
+        if not beside_reference(self.spec):
+            return None
+        policy, _ = start(self.folders.sft, self.setting, self.experiment.execution)
+        return policy.eval().requires_grad_(False)
 
     def _log(self, run: Run, dynamics: Dynamics, probe: Probe) -> None:
         if first():

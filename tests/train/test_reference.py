@@ -6,6 +6,7 @@ import torch
 from plumbline import config, schema
 from plumbline.artifacts import read_json, read_rows, write_json, write_rows
 from plumbline.errors import IntegrityError
+from plumbline.layout import parts
 from plumbline.model.folder import load
 from plumbline.rows import REFERENCE
 from plumbline.schema import Execution
@@ -133,13 +134,13 @@ def test_a_pass_that_is_interrupted_goes_on(setting, folders, model, feedback, m
     reference(setting, folders, feedback, Execution())
     assert folders.reference(feedback).read_bytes() == expected
     assert len(computed) == {"pairs": 3, "singles": 5}[feedback]
-    assert not folders.reference_parts(feedback).exists()
+    assert not parts(folders.reference(feedback)).exists()
 
 
 def test_parts_of_another_model_are_not_gone_on_from(setting, folders, model, monkeypatch):
     reference(setting, folders, "pairs", Execution())
     expected = folders.reference("pairs").read_bytes()
-    stray = folders.reference_parts("pairs") / "0.parquet"
+    stray = parts(folders.reference("pairs")) / "0.parquet"
     write_rows(stray, [], REFERENCE, {"model": "another"})
     reference(setting, folders, "pairs", Execution())
     assert folders.reference("pairs").read_bytes() == expected

@@ -49,6 +49,7 @@ wildcard_constraints:
     setting="|".join(folders.name for folders in SETTINGS.values()),
     method="|".join(EXPERIMENT.methods),
     feedback="pairs|singles|lists",
+    need="|".join(plugins.ANNOTATED),
 
 
 def chunks(items, size):
@@ -143,10 +144,14 @@ def method_file(method):
 
 
 def method_references(folders, method):
-    """The reference file that a method's feedback needs."""
+    """The reference file that a method's feedback needs, and what it needs of each token."""
     if method == plugins.SFT:
         return []
-    return [folders.reference(EXPERIMENT.method(method).feedback)]
+    spec = EXPERIMENT.method(method)
+    return [
+        folders.reference(spec.feedback),
+        *(folders.annotation(spec.feedback, need) for need in spec.annotated),
+    ]
 
 
 def benchmark_digests(split):

@@ -17,3 +17,24 @@ rule reference:
     shell:
         "PLUMBLINE_LOG={log} plumbline reference $PLUMBLINE_EXPERIMENT {wildcards.setting}"
         " {wildcards.feedback} --threads {params.torch_threads} > {log} 2>&1"
+
+
+rule annotate:
+    input:
+        ANY.sft.record,
+    output:
+        ANY.annotation("{feedback}", "{need}"),
+    log:
+        layout.log("annotate", "{setting}", "{feedback}", "{need}"),
+    benchmark:
+        layout.timing("annotate", "{setting}", "{feedback}", "{need}")
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=EXECUTION.gpus_per_run,
+    params:
+        engine=ENGINE,
+        torch_threads=EXECUTION.threads_per_run,
+    shell:
+        "PLUMBLINE_LOG={log} plumbline annotate $PLUMBLINE_EXPERIMENT {wildcards.setting}"
+        " {wildcards.feedback} {wildcards.need} --threads {params.torch_threads} > {log} 2>&1"
