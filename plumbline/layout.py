@@ -79,6 +79,10 @@ class SettingFolder:
         """What some methods need to know of each completion token."""
         return self.folder / "reference" / f"{feedback}.{need}.parquet"
 
+    def auxiliary(self, side: str) -> Auxiliary:
+        """The model that prefers this side of the pairs."""
+        return Auxiliary(self.name, "dpo", side, 0)
+
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)
 
@@ -140,6 +144,15 @@ class Run:
             case setting, "runs", method, point, seed, "run.json" if SEED.fullmatch(seed):
                 return cls(setting, method, point, int(seed.removeprefix("seed=")))
         raise IntegrityError(f"{path} is not .../runs/METHOD/POINT/seed=N/run.json")
+
+
+@dataclass(frozen=True)
+class Auxiliary(Run):
+    """A model that only serves the training of others; `point` is the side it prefers."""
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / self.setting / "auxiliary" / self.point
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def random_batch(feedback: type, seed: int) -> Batch:
         policy = -0.2 - 3 * torch.rand(*shape, LENGTH, generator=generator)
         noise = torch.rand(*shape, LENGTH, generator=generator)
         mask = _mask(shape, generator)
-        return _completions(policy, policy - 0.8 * noise + 0.1, mask, noise**2 / 2)
+        return _completions(policy, policy - 0.8 * noise + 0.1, mask, (noise**2 / 2, noise / 3))
 
     return _assemble(feedback, column, ROWS)
 
@@ -75,9 +75,10 @@ def toy_batch(feedback: type, weights: Tensor, reference: Tensor) -> Batch:
         learned = weights if name in LEARNING[feedback] else weights.detach()
         logs, other = learned.log_softmax(-1), reference.log_softmax(-1)
         divergence = (other.exp() * (other - logs)).sum(-1)[step[0]]
+        reverse = (logs.exp() * (logs - other)).sum(-1)[step[0]]
         squares = (2 * logs).logsumexp(-1)[step[0]]
         mask = _mask(shape, generator)
-        return _completions(logs[step], other[step], mask, divergence, squares)
+        return _completions(logs[step], other[step], mask, (divergence, reverse), squares)
 
     return _assemble(feedback, column, ROWS)
 
@@ -131,7 +132,7 @@ def leaves_of(batch: Batch) -> dict[str, list[Tensor]]:
 
 def readings_of(batch: Batch) -> list[Tensor]:
     """The numbers of the policy's logits, beside log-probabilities, that carry gradient."""
-    names = ("token_divergence", "token_log_squares")
+    names = ("token_divergence", "token_reverse_divergence", "token_log_squares")
     return [item for name in LEARNING[type(batch)] for item in _needed(batch, name, names)]
 
 
@@ -160,19 +161,21 @@ def _spread(policy: Tensor, reference: Tensor) -> Completions:
     ones = torch.ones(LENGTH)
     policy, reference = (total.unsqueeze(-1) / LENGTH * ones for total in (policy, reference))
     mask = torch.ones(policy.shape, dtype=torch.bool)
-    return _completions(policy, reference, mask, (policy - reference).abs())
+    divergence = (policy - reference).abs()
+    return _completions(policy, reference, mask, (divergence, divergence))
 
 
 def _completions(
     policy: Tensor,
     reference: Tensor,
     mask: Tensor,
-    divergence: Tensor,
+    divergences: tuple[Tensor, Tensor],
     squares: Tensor | None = None,
 ) -> Completions:
     """Completions with every need, from per-token values [..., T] and their mask.
 
-    squares: None are the largest that go with the policy's values.
+    divergences: of the reference from the policy, and of the policy from the reference. squares:
+    None are the largest that go with the policy's values.
     """
     policy, reference = policy * mask, reference * mask
     places = torch.arange(mask.shape[-1]) + mask.sum(-1, keepdim=True)
@@ -181,9 +184,12 @@ def _completions(
         "token_policy": policy,
         "token_mask": mask,
         "token_reference": reference,
-        "token_divergence": divergence * mask,
+        "token_divergence": divergences[0] * mask,
+        "token_reverse_divergence": divergences[1] * mask,
         "token_log_squares": (policy / 2 if squares is None else squares) * mask,
         "token_sample": (places % 2 * mask).to(policy.dtype),
+        "token_contrast": (reference - policy).detach() * 3,
+        "token_activity": (1 / (1 + places) * mask).to(policy.dtype),
     }
     return Completions(policy.sum(-1), mask.sum(-1), needed)
 

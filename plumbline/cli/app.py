@@ -128,6 +128,26 @@ def reference(
 
 
 @app.command()
+def auxiliary(
+    experiment: ExperimentFile,
+    setting: SettingName,
+    side: Annotated[
+        Literal["chosen", "rejected"], typer.Argument(help="chosen, or rejected: labels reversed")
+    ],
+    threads: Threads = 1,
+) -> None:
+    """Train a model with DPO that only serves the training of others."""
+    from plumbline import config
+    from plumbline.layout import SettingFolder
+    from plumbline.train.auxiliary import AuxiliaryBench
+
+    _torch(threads)
+    folders = SettingFolder(setting)
+    run = folders.auxiliary(side)
+    print(AuxiliaryBench(config.read(experiment), folders, run.method, side).train(run))
+
+
+@app.command()
 def annotate(
     experiment: ExperimentFile,
     setting: SettingName,

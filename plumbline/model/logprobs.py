@@ -87,6 +87,22 @@ class Policy(torch.nn.Module):
         """KL(another policy || this) at each completion token, for the other one to read."""
         return ReverseDivergence(head_of(self.model), self._hidden(sequences))
 
+    @torch.no_grad()
+    def hidden_means(self, sequences: Sequences) -> Tensor:
+        """[layers, N] float32: means of the states from which tokens are predicted.
+
+        Of the embeddings and of each layer but the last, whose state comes normalised: its mean
+        would be that of a norm's bias.
+        """
+        body = self.model.base_model(
+            input_ids=sequences.ids,
+            use_cache=False,
+            output_hidden_states=True,
+            **_layout(self.model, sequences),
+        )
+        places = tuple(sequences.sources)
+        return torch.stack([layer[places].float().mean(-1) for layer in body.hidden_states[:-1]])
+
     def generate(self, *args: Any, **options: Any) -> Any:
         """The model's own."""
         return self.model.generate(*args, **options)

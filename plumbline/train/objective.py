@@ -28,10 +28,11 @@ from plumbline.train.examples import Example
 #: Needs that are numbers of the policy's own logits, by the frozen reference.
 READINGS: dict[str, Callable[[Policy | None], Callable[[Sequences], Reading]]] = {
     "token_divergence": lambda reference: reference.divergence,
+    "token_reverse_divergence": lambda reference: reference.reverse_divergence,
     "token_log_squares": lambda reference: lambda sequences: LogSquares(),
 }
 #: Those for which the reference is kept at hand while training.
-BESIDE_REFERENCE = {"token_divergence"}
+BESIDE_REFERENCE = {"token_divergence", "token_reverse_divergence"}
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from plumbline.prompts import prompts_of
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
-from plumbline.train.annotate import with_needs
+from plumbline.train.annotate import made_from, with_needs
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise
 from plumbline.train.geometry import choose, first, hold
@@ -120,7 +120,15 @@ class Bench:
             "method": self.spec.digest,
             "recipe": self.setting.align.model_dump(),
             **fingerprint(self.setting, self.folders, self.spec.feedback),
+            **{
+                need: made_from(self.setting, self.folders, self.spec.feedback, need)
+                for need in self.spec.annotated
+            },
         }
+
+    def point(self, run: Run) -> dict[str, float]:
+        """The run's hyperparameters."""
+        return self.experiment.point(run.method, run.point)
 
     def sft(self) -> Row:
         """The outcome of not aligning: the SFT model, where it lies."""
@@ -136,8 +144,7 @@ class Bench:
         batch = getattr(recipe.batch, self.spec.feedback)
         longest = max(self.examples, key=lambda item: item.length).group
         shape = choose(policy, longest, batch, execution)
-        point = self.experiment.point(run.method, run.point)
-        objective = Objective.of(self.spec, point, self.beside())
+        objective = Objective.of(self.spec, self.point(run), self.beside())
         probe = self.probe(run.seed)
         torch.manual_seed(derive_seed("align", run.seed))
         place = Place(run.work, execution.checkpoint_every, parts)

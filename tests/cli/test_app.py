@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from plumbline import errors
 from plumbline.cli.app import app
 
-STAGES = "data pretrain sft reference annotate align generate score select aggregate report".split()
+STAGES = (
+    "data pretrain sft reference auxiliary annotate align generate score select aggregate report"
+).split()
 NAMES = [item.callback.__name__ for item in app.registered_commands]
 MAIN = "from plumbline.cli.app import main; main()"
 

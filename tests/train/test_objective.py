@@ -231,6 +231,8 @@ TOKEN_METHODS = {
     "wpo": {"beta": 0.3},
     "tdpo1": {"beta": 0.3},
     "tdpo2": {"beta": 0.3, "alpha": 0.7},
+    "tis_dpo": {"beta": 0.3, "low": -0.4, "high": 0.9},
+    "sparse_po": {"beta": 0.3},
 }
 OTHER = 7  # the seed of the reference's weights
 
@@ -244,6 +246,9 @@ def token_examples(examples, count: int) -> list:
         for row, ids in enumerate(item.completions)
     }
     given = annotated(given, "token_reference", places)
+    for need, number in (("token_contrast", torch.sin), ("token_activity", torch.sigmoid)):
+        numbers = {key: number(torch.tensor(values)).tolist() for key, values in places.items()}
+        given = annotated(given, need, numbers)
     return annotated(given, "token_sample", samples(given, seed=0))
 
 
@@ -259,6 +264,7 @@ def plain_column(model, reference, given, index: int) -> Completions:
         values = {
             "token_policy": logs[range(len(ids)), ids],
             "token_divergence": (theirs.exp() * (theirs - logs)).sum(-1),
+            "token_reverse_divergence": (logs.exp() * (logs - theirs)).sum(-1),
             "token_log_squares": logs.exp().square().sum(-1).log(),
             "token_mask": torch.ones(len(ids), dtype=torch.bool),
             **{name: torch.tensor(rows[index]) for name, rows in item.annotations.items()},
@@ -343,4 +349,6 @@ def test_what_is_not_declared_is_not_computed(policy, examples, monkeypatch):
     assert objective.forward(model, inputs).shape[1] == 1 and asked == [()]
     assert inputs.annotations == {}
     read = {name: beside_reference(method_spec(name)) for name in (*TOKEN_METHODS, "dpo", "kto")}
-    assert {name for name, beside in read.items() if beside} == {"tdpo1", "tdpo2"}
+    assert {name for name, beside in read.items() if beside} == {
+        *("tdpo1", "tdpo2", "tis_dpo", "sparse_po")
+    }

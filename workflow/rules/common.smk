@@ -50,6 +50,7 @@ wildcard_constraints:
     method="|".join(EXPERIMENT.methods),
     feedback="pairs|singles|lists",
     need="|".join(plugins.ANNOTATED),
+    side="chosen|rejected",
 
 
 def chunks(items, size):
@@ -152,6 +153,13 @@ def method_references(folders, method):
         folders.reference(spec.feedback),
         *(folders.annotation(spec.feedback, need) for need in spec.annotated),
     ]
+
+
+def annotation_models(wildcards):
+    """What a pass over the tokens asks beside the reference."""
+    folders = layout.SettingFolder(wildcards.setting)
+    sides = plugins.AUXILIARY.get(wildcards.need, ())
+    return [folders.auxiliary(side).record for side in sides]
 
 
 def benchmark_digests(split):
