@@ -32,7 +32,7 @@ def sparse_po(batch: Pairs, *, beta: Positive = 0.1) -> Tensor:
         [B], nats, lower is better; unreduced.
 
     Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
-    Deviations: the mask averages the residual stream, from the embeddings to the last layer but one,
+    Deviations: the mask averages the residual stream, embeddings to last layer but one,
         where the authors' `all` also takes the inside of attention and feed-forward, normalised
         states, and the logits, group by group; one token alone has a mask of one. The paper's
         other method learns its masks and is not this file. What the authors' code calls the

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from plumbline.batches import AUXILIARY
 from plumbline.errors import IntegrityError
 
 RESULTS = Path("results")
@@ -82,6 +83,10 @@ class SettingFolder:
     def auxiliary(self, side: str) -> Auxiliary:
         """The model that prefers this side of the pairs."""
         return Auxiliary(self.name, "dpo", side, 0)
+
+    def auxiliaries(self, need: str) -> list[Auxiliary]:
+        """The models, beside the reference, that a need's pass asks."""
+        return [self.auxiliary(side) for side in AUXILIARY.get(need, ())]
 
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)

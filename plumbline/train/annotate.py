@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 
 from plumbline.artifacts import is_current, read_rows
-from plumbline.batches import AUXILIARY
 from plumbline.errors import IntegrityError
-from plumbline.layout import Auxiliary, SettingFolder
+from plumbline.layout import SettingFolder
 from plumbline.model.activity import token_activity
 from plumbline.model.folder import load_tokenizer
 from plumbline.model.logprobs import Policy, token_logprobs
@@ -54,7 +53,7 @@ def annotate(
 
     Raises IntegrityError where an auxiliary model has diverged.
     """
-    models = auxiliary_models(folders, need)
+    models = folders.auxiliaries(need)
     for model in models:
         if model_digest(model) is None:
             raise IntegrityError(
@@ -71,14 +70,9 @@ def annotate(
     )
 
 
-def auxiliary_models(folders: SettingFolder, need: str) -> list[Auxiliary]:
-    """The models, beside the reference, that a need's pass asks."""
-    return [folders.auxiliary(side) for side in AUXILIARY.get(need, ())]
-
-
 def made_from(setting: Setting, folders: SettingFolder, feedback: str, need: str) -> dict[str, Any]:
     """What an annotation was made from: data, truncation, the reference, and auxiliary models."""
-    models = [model_digest(model) for model in auxiliary_models(folders, need)]
+    models = [model_digest(model) for model in folders.auxiliaries(need)]
     return fingerprint(setting, folders, feedback) | {"need": need, "models": models}
 
 

@@ -158,8 +158,7 @@ def method_references(folders, method):
 def annotation_models(wildcards):
     """What a pass over the tokens asks beside the reference."""
     folders = layout.SettingFolder(wildcards.setting)
-    sides = plugins.AUXILIARY.get(wildcards.need, ())
-    return [folders.auxiliary(side).record for side in sides]
+    return [item.record for item in folders.auxiliaries(wildcards.need)]
 
 
 def benchmark_digests(split):
