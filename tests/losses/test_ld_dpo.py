@@ -22,6 +22,11 @@ def ld_dpo(load):
     return load("ld_dpo")
 
 
+@pytest.fixture(scope="module")
+def dpo(load):
+    return load("dpo")
+
+
 @pytest.fixture
 def batch(make) -> Pairs:
     return Pairs(
@@ -64,10 +69,10 @@ def test_at_the_reference(ld_dpo, make):
 
 
 @given(beta=st.floats(0.01, 2))
-def test_at_one_it_is_dpo(ld_dpo, load, make, beta):
+def test_at_one_it_is_dpo(ld_dpo, dpo, make, beta):
     batch = Pairs(
         make.token_column(CHOSEN, CHOSEN_REFERENCE),
         make.token_column(REJECTED, REJECTED_REFERENCE),
     )
     found = ld_dpo(batch, beta=beta, alpha=1.0)
-    torch.testing.assert_close(found, load("dpo")(batch, beta=beta))
+    torch.testing.assert_close(found, dpo(batch, beta=beta))

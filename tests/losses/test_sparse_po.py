@@ -32,6 +32,11 @@ def sparse_po(load):
     return load("sparse_po")
 
 
+@pytest.fixture(scope="module")
+def tdpo1(load):
+    return load("tdpo1")
+
+
 @pytest.fixture
 def batch(make) -> Pairs:
     return pairs_of(make, CHOSEN, REJECTED)
@@ -76,10 +81,10 @@ def test_at_the_reference(sparse_po, make):
 
 
 @given(beta=st.floats(0.01, 2))
-def test_with_masks_of_one_it_is_tdpo1(sparse_po, load, make, beta):
+def test_with_masks_of_one_it_is_tdpo1(sparse_po, tdpo1, make, beta):
     batch = pairs_of(
         make,
         (*CHOSEN[:3], [[1.0] * 3, [1.0]]),
         (*REJECTED[:3], [[1.0] * 2] * 2),
     )
-    torch.testing.assert_close(sparse_po(batch, beta=beta), load("tdpo1")(batch, beta=beta))
+    torch.testing.assert_close(sparse_po(batch, beta=beta), tdpo1(batch, beta=beta))

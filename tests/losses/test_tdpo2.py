@@ -20,6 +20,16 @@ def tdpo2(load):
     return load("tdpo2")
 
 
+@pytest.fixture(scope="module")
+def dpo(load):
+    return load("dpo")
+
+
+@pytest.fixture(scope="module")
+def tdpo1(load):
+    return load("tdpo1")
+
+
 @pytest.fixture
 def batch(make) -> Pairs:
     return pairs_of(make, CHOSEN, REJECTED)
@@ -61,8 +71,8 @@ def test_at_the_reference(tdpo2, make):
 
 
 @given(beta=st.floats(0.01, 2))
-def test_its_limits(tdpo2, load, make, beta):
+def test_its_limits(tdpo2, dpo, tdpo1, make, beta):
     """alpha = 0 is DPO, alpha = 1 has the value of TDPO1."""
     batch = pairs_of(make, CHOSEN, REJECTED)
-    torch.testing.assert_close(tdpo2(batch, beta=beta, alpha=0.0), load("dpo")(batch, beta=beta))
-    torch.testing.assert_close(tdpo2(batch, beta=beta, alpha=1.0), load("tdpo1")(batch, beta=beta))
+    torch.testing.assert_close(tdpo2(batch, beta=beta, alpha=0.0), dpo(batch, beta=beta))
+    torch.testing.assert_close(tdpo2(batch, beta=beta, alpha=1.0), tdpo1(batch, beta=beta))

@@ -30,6 +30,11 @@ def tis_dpo(load):
     return load("tis_dpo")
 
 
+@pytest.fixture(scope="module")
+def dpo(load):
+    return load("dpo")
+
+
 @pytest.fixture
 def batch(make) -> Pairs:
     return pairs_of(make, CHOSEN, REJECTED)
@@ -111,7 +116,7 @@ def test_at_the_reference(tis_dpo, make):
 
 
 @given(beta=st.floats(0.01, 2))
-def test_without_contrast_and_divergence_it_is_dpo(tis_dpo, load, make, beta):
+def test_without_contrast_and_divergence_it_is_dpo(tis_dpo, dpo, make, beta):
     nothing = [[0.0] * 3, [0.0]], [[0.0] * 2] * 2
     batch = pairs_of(
         make,
@@ -119,4 +124,4 @@ def test_without_contrast_and_divergence_it_is_dpo(tis_dpo, load, make, beta):
         (*REJECTED[:2], nothing[1], REJECTED[3]),
     )
     found = tis_dpo(batch, beta=beta, low=0.0, high=0.0)
-    torch.testing.assert_close(found, load("dpo")(batch, beta=beta))
+    torch.testing.assert_close(found, dpo(batch, beta=beta))
