@@ -33,7 +33,8 @@ def cal_dpo(batch: Pairs, *, beta: Positive = 0.001) -> Tensor:
     Numerics: `logsigmoid` neither overflows nor loses its gradient; squares are finite at any
         log-ratio that is not near the end of float32.
     Deviations: none from the paper; there is no beta inside of the sigmoid. The authors' code for
-        Pythia has this loss, their code for Zephyr half the squares and a mean over the batch.
+        Pythia and Mistral has these weights, their later code for Zephyr half the squares; both of
+        the latter take the squares' mean over the batch, which leaves the mean loss as it is.
     Limits: log 2 + 1 / (2 beta^2) at policy = reference, with gradient -1/2 - 1/beta on chosen and
         the opposite on rejected. The loss sees a common shift, as DPO does not, and the optimum
         lies just beyond the targets. Without its first term it is `sppo_hard`.
@@ -46,7 +47,7 @@ def cal_dpo(batch: Pairs, *, beta: Positive = 0.001) -> Tensor:
     tensor([36.4514])
 
     References: Xiao et al., Cal-DPO: Calibrated Direct Preference Optimization for Language Model
-        Alignment, arXiv:2412.14516v1; Cal-DPO/Cal-DPO at 378427b, Pythia's `trainers.py`;
+        Alignment, arXiv:2412.14516v1; Cal-DPO/Cal-DPO at 378427b, `trainers.py` and `trainer.py`;
         tengxiao1/Cal-DPO at 7d16b46, `dpo_trainer.py`.
     """
     chosen, rejected, target = batch.chosen.logratio, batch.rejected.logratio, 1 / (2 * beta)

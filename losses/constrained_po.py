@@ -47,8 +47,8 @@ def constrained_po(
     Numerics: `softplus` does not overflow, where the authors' log(1 + exp) does.
     Deviations: none from `cpo_loss`. The authors' code has two more losses: one with the margin
         gamma (1 / log-probability of w + the same of l), which its example trains, and `clip`,
-        which is `hybrid_dpo` per token. The paper's constrained objective leads to a margin in
-        inverse probabilities, of which these are stand-ins. Not `cpo`.
+        which is `hybrid_dpo` per token. Of the paper the abstract was read; by others' account its
+        own margin is gamma over probabilities, for which the code's three stand in. Not `cpo`.
     Limits: alpha towards infinity is DPO on means over tokens (TRL's `sigmoid_norm`). With alpha =
         1 and tau towards infinity the policy's margin is measured from max(d_ref, gamma). The
         gradient at policy = reference is -beta sigma(beta s / alpha) / |y_w| on chosen.

@@ -32,9 +32,9 @@ def cpo(batch: Pairs, *, beta: Positive = 0.1, alpha: NonNegative = 1.0) -> Tens
 
     Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
     Deviations: the likelihood is a mean over tokens, as in the authors' code, where Eq. (5) prints
-        log pi_theta(y_w | x). Theirs and TRL's averages over all tokens of a batch, with the prompt
-        where that is trained on; here over the chosen response's own. Not Constrained Preference
-        Optimization (arXiv:2605.20834), also called CPO, which is `constrained_po`.
+        log pi_theta(y_w | x). Theirs and TRL's averages over all chosen tokens of a batch; here
+        over the response's own. Not Constrained Preference Optimization (arXiv:2605.20834), also
+        called CPO, which is `constrained_po`.
     Limits: log 2 - alpha p_w / |y_w| where both responses are equally likely, with gradient
         -beta/2 - alpha / |y_w| on chosen and +beta/2 on rejected, whatever the reference. alpha = 0
         is `dpo` where the reference finds both responses equally likely.

@@ -33,8 +33,8 @@ def dpop(batch: Pairs, *, beta: Positive = 0.3, weight: NonNegative = 50.0) -> T
 
     Numerics: `logsigmoid` neither overflows nor loses its gradient at either end. At h_w = 0, where
         the penalty has its kink, its slope is taken as zero.
-    Deviations: none from Eq. (3), where beta multiplies the penalty, as the authors confirmed.
-        Elsewhere the penalty is found outside of beta, or added to the loss outside of the sigmoid.
+    Deviations: none from Eq. (3), where beta multiplies the penalty. Elsewhere the penalty is found
+        outside of beta, or added to the loss outside of the sigmoid.
     Limits: log 2 at policy = reference, with gradient -beta/2 on chosen and +beta/2 on rejected.
         `dpo` wherever the chosen response is at or above the reference, or lambda = 0.
 

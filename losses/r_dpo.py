@@ -34,8 +34,7 @@ def r_dpo(batch: Pairs, *, beta: Positive = 0.1, alpha: NonNegative = 0.01) -> T
         [B], nats, lower is better; unreduced.
 
     Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
-    Deviations: none known. No code by the authors is public; SamPO's `lenN` has 0.1 for alpha, the
-        comparison of SimPO between 0.05 and 1.
+    Deviations: none known. No code by the authors is public; SamPO's `lenN` has 0.1 for alpha.
     Limits: with lengths equal, or alpha = 0, `dpo`. At policy = reference the gradient is
         -beta sigma(-alpha (|y_w| - |y_l|)) on chosen and the opposite on rejected: smaller than
         DPO's for a longer winner, larger for a shorter one.
@@ -51,5 +50,5 @@ def r_dpo(batch: Pairs, *, beta: Positive = 0.1, alpha: NonNegative = 0.01) -> T
         arXiv:2403.19159v2; its loss read in LuJunru/SamPO at 25e9631, `lenN`.
     """
     margin = beta * (batch.chosen.logratio - batch.rejected.logratio)
-    longer = batch.chosen.tokens - batch.rejected.tokens
+    longer = (batch.chosen.tokens - batch.rejected.tokens).to(margin.dtype)
     return -logsigmoid(margin + alpha * longer)  # section on length regularization

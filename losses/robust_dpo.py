@@ -48,7 +48,8 @@ def robust_dpo(batch: Pairs, *, beta: Positive = 0.1, epsilon: Fraction = 0.1) -
     tensor([0.5710])
 
     References: Ray Chowdhury, Kini, Natarajan, Provably Robust DPO: Aligning Language Models with
-        Noisy Feedback, arXiv:2403.00409v2, read as other code prints its loss; TRL 1.16's `robust`.
+        Noisy Feedback, arXiv:2403.00409v2, its loss and defaults read in TRL's paper index at
+        f2cd577; TRL 1.16's `robust`.
     """
     margin = beta * (batch.chosen.logratio - batch.rejected.logratio)
     kept = -logsigmoid(margin)

@@ -42,7 +42,8 @@ def rso_hinge(batch: Pairs, *, gamma: Positive = 0.05) -> Tensor:
     tensor([0.8500])
 
     References: Liu et al., Statistical Rejection Sampling Improves Preference Optimization,
-        arXiv:2309.06657v2, its equation read as TRL's paper index prints it; TRL 1.16's `hinge`.
+        arXiv:2309.06657v2, its equation and gamma read in TRL's paper index at f2cd577; TRL 1.16's
+        `hinge`.
     """
     margin = gamma * (batch.chosen.logratio - batch.rejected.logratio)
     return (1 - margin).relu()  # Eq. (10)

@@ -243,7 +243,7 @@ def microbatches(function: Callable) -> list[str]:
 def gradcheck(function: Callable) -> list[str]:
     """The gradient agrees with finite differences in float64."""
     batch = examples.mapped(_random(function), _to_float64)
-    leaves = sum(examples.leaves_of(batch).values(), [])
+    leaves = sum(examples.leaves_of(batch).values(), examples.readings_of(batch))
 
     def losses(*values: Tensor) -> Tensor:
         return function(examples.substituted(batch, leaves, values))
@@ -373,11 +373,16 @@ def _learning(batch: Batch) -> Batch:
     for column in examples.leaves_of(copy).values():
         for leaf in column:
             leaf.requires_grad_()
+    for reading in examples.readings_of(copy):
+        reading.requires_grad_()
     return copy
 
 
 def _losses_and_gradients(function: Callable, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """Losses, and for each learning column dL/dlogp: [B] or [B, N], per nat of the whole sum."""
+    """Losses, and for each learning column dL/dlogp: [B] or [B, N], per nat of the whole sum.
+
+    Of readings of the policy's logits, dL/dreading is beside them, under "readings".
+    """
     batch = _learning(batch)
     losses, gradients = function(batch), {}
     for name, leaves in examples.leaves_of(batch).items():
@@ -386,6 +391,11 @@ def _losses_and_gradients(function: Callable, batch: Batch) -> tuple[Tensor, dic
         )
         whole, *per_token = parts
         gradients[name] = whole + sum(part.mean(-1) for part in per_token)
+    if readings := examples.readings_of(batch):
+        slopes = torch.autograd.grad(
+            losses.sum(), readings, allow_unused=True, materialize_grads=True
+        )
+        gradients["readings"] = torch.cat([slope.flatten() for slope in slopes])
     return losses, gradients
 
 

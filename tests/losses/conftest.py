@@ -52,6 +52,38 @@ def lists(policy, scores, reference=0.0) -> Lists:
     return Lists(column(policy, reference), torch.tensor(scores, dtype=torch.float64))
 
 
+def token_column(policy, reference, **needs) -> Completions:
+    """float64 completions from ragged lists [B][tokens] of per-token numbers, all with gradient.
+
+    needs: per-token numbers of the same form, by the name under which a batch has them.
+    """
+    given = {"token_policy": policy, "token_reference": reference, **needs}
+    needed = {name: _padded(rows).requires_grad_() for name, rows in given.items()}
+    counts = torch.tensor([len(row) for row in policy])
+    mask = torch.arange(max(counts)) < counts[:, None]
+    found = needed["token_reference"].detach().sum(-1)
+    return Completions(
+        needed["token_policy"].sum(-1), counts, {**needed, "token_mask": mask, "reference": found}
+    )
+
+
+def _padded(rows) -> Tensor:
+    given = [torch.tensor(row, dtype=torch.float64) for row in rows]
+    return torch.nn.utils.rnn.pad_sequence(given, batch_first=True)
+
+
+def token_gradient(losses: Tensor, completions: Completions, name: str = "token_policy") -> Tensor:
+    """d(sum of losses)/d(per-token numbers `name`) of one column, [B, T]."""
+    (found,) = torch.autograd.grad(
+        losses.sum(),
+        completions.needed[name],
+        retain_graph=True,
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return found
+
+
 def gradient(losses: Tensor, completions: Completions) -> Tensor:
     """d(sum of losses)/d(log-probability) of one column."""
     (found,) = torch.autograd.grad(losses.sum(), completions.policy, retain_graph=True)
@@ -84,6 +116,8 @@ def make() -> SimpleNamespace:
         gradient=gradient,
         with_slopes=with_slopes,
         by_hand=by_hand,
+        token_column=token_column,
+        token_gradient=token_gradient,
     )
 
 

@@ -1,10 +1,14 @@
-"""Constrained PO: the formula by hand, and the loss it becomes."""
+"""Constrained PO: hand-worked batches, TRL's per-token DPO at one end, Hybrid-DPO at another."""
 
 import math
 
 import pytest
 import torch
 import trl_losses
+from hypothesis import given
+from hypothesis import strategies as st
+
+nats = st.floats(-200, 0)
 
 
 @pytest.fixture(scope="module")
@@ -12,45 +16,79 @@ def constrained_po(load):
     return load("constrained_po")
 
 
-def formula(chosen, rejected, chosen_reference, rejected_reference, *tokens) -> float:
-    """The loss at beta = 1.7, gamma = 0.2, tau = 3, alpha = 0.5."""
-    margin = chosen / tokens[0] - rejected / tokens[1]
-    prior = chosen_reference / tokens[0] - rejected_reference / tokens[1]
-    addition = math.log1p(math.exp(3.0 * (0.2 - prior))) / (3.0 * 0.5)
-    return math.log1p(math.exp(-1.7 * (margin - prior - addition)))
-
-
-def test_losses_and_slopes(constrained_po, make, golden_zoo):
-    """Source: the formula in plain floats; slopes by central differences."""
-    losses = constrained_po(golden_zoo.pairs, beta=1.7, gamma=0.2, tau=3.0, alpha=0.5)
-    expected = make.by_hand(formula, golden_zoo.rows)
-    torch.testing.assert_close(
-        make.with_slopes(losses, golden_zoo.pairs), expected, rtol=1e-6, atol=1e-8
-    )
+def with_slopes(losses, batch, make) -> torch.Tensor:
+    """[3, B]: the losses, and their gradients on chosen and on rejected."""
+    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
+    return torch.stack([losses.detach(), *sides])
 
 
 def test_by_hand(constrained_po, make):
-    """5 tokens each. Means -2 and -2.4, references -2.2 and -2.3: m = .4, g = .1.
+    """-10 and -15 nats over 5 tokens, the reference -11 and -10.5, so d = 1 and d_ref = -0.1.
 
-    softplus(2 (.05 - .1)) / 2 = log(1 + e^-.1) / 2 = 0.32220; 2.5 (.4 - .1 - .32220) = -0.05550.
+    gamma 0.3, tau 2: s = log(1 + e^(2 * 0.4)) / 2; alpha 4, beta 1.5: u = 1.5 (1 + 0.1 - s / 4).
     """
-    batch = make.pairs([-10.0], [-12.0], [-11.0], [-11.5])
-    addition = math.log1p(math.exp(-0.1)) / 2
-    expected = math.log1p(math.exp(-2.5 * (0.3 - addition)))
-    assert constrained_po(batch).item() == pytest.approx(expected)
-    assert expected == pytest.approx(math.log1p(math.exp(0.0555)), abs=1e-4)
+    batch = make.pairs([-10.0], [-15.0], [-11.0], [-10.5])
+    shortfall = math.log(1 + math.exp(0.8)) / 2
+    margin = 1.5 * (1.1 - shortfall / 4)
+    slope = 1.5 / (1 + math.exp(margin)) / 5
+    losses = constrained_po(batch, beta=1.5, gamma=0.3, tau=2.0, alpha=4.0)
+    found = with_slopes(losses, batch, make)[:, 0].tolist()
+    assert found == pytest.approx([math.log(1 + math.exp(-margin)), -slope, slope], abs=1e-12)
 
 
-def test_without_the_addition_it_is_length_normalised_dpo(constrained_po, make):
-    """alpha without end; 5 tokens each, so beta is a fifth of DPO's."""
-    batch = make.pairs([-10.0, -3.0], [-12.0, -9.0], [-11.0, -4.0], [-11.5, -4.0])
-    margin = 2.5 / 5 * (batch.chosen.logratio - batch.rejected.logratio)
-    expected = torch.log1p(torch.exp(-margin))
-    torch.testing.assert_close(constrained_po(batch, alpha=1e12), expected)
+def test_every_pair_by_hand(constrained_po, make, golden_zoo):
+    """Lengths differ: the formula of the authors' `cpo_loss` written out with `math`."""
+    beta, gamma, tau, alpha = 1.7, 0.2, 3.0, 0.6
+    expected = []
+    for (
+        chosen,
+        rejected,
+        chosen_ref,
+        rejected_ref,
+        chosen_length,
+        rejected_length,
+    ) in golden_zoo.rows:
+        margin = chosen / chosen_length - rejected / rejected_length
+        reference = chosen_ref / chosen_length - rejected_ref / rejected_length
+        shortfall = math.log(1 + math.exp(tau * (gamma - reference))) / tau
+        u = beta * margin - beta * reference - beta / alpha * shortfall
+        slope = beta / (1 + math.exp(u))
+        loss = math.log(1 + math.exp(-u))
+        expected.append([loss, -slope / chosen_length, slope / rejected_length])
+    losses = constrained_po(golden_zoo.pairs, beta=beta, gamma=gamma, tau=tau, alpha=alpha)
+    found = with_slopes(losses, golden_zoo.pairs, make)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64).T)
 
 
 def test_trl(constrained_po, golden_zoo):
-    """Source: TRL's own `sigmoid_norm`, executed: the loss without the constraint."""
-    expected = trl_losses.dpo("sigmoid_norm", golden_zoo.policy, golden_zoo.reference, beta=0.3)
-    found = constrained_po(golden_zoo.pairs, beta=0.3, alpha=math.inf).mean()
+    """Source: TRL's own `sigmoid_norm`, executed: what is left where the constraint is weak."""
+    expected = trl_losses.dpo("sigmoid_norm", golden_zoo.policy, golden_zoo.reference, beta=1.7)
+    found = constrained_po(golden_zoo.pairs, beta=1.7, alpha=1e9).mean()
     torch.testing.assert_close(found, expected)
+
+
+def test_defaults(constrained_po, golden_zoo):
+    """Source: the authors' cpo-demo.yaml and, for alpha, config.py."""
+    named = constrained_po(golden_zoo.pairs, beta=2.5, gamma=0.05, tau=2.0, alpha=1.0)
+    assert torch.equal(constrained_po(golden_zoo.pairs), named)
+
+
+@given(policy=nats, gamma=st.floats(0, 2), tau=st.floats(0.1, 9), alpha=st.floats(0.2, 5))
+def test_at_the_reference(constrained_po, make, policy, gamma, tau, alpha):
+    """Both responses as likely: u = -beta s(gamma) / alpha; five tokens, beta 2."""
+    batch = make.pairs([policy], [policy], policy, policy)
+    ahead = 2 * math.log1p(math.exp(tau * gamma)) / tau / alpha
+    slope = 2 / (1 + math.exp(-ahead)) / 5
+    losses = constrained_po(batch, beta=2.0, gamma=gamma, tau=tau, alpha=alpha)
+    found = with_slopes(losses, batch, make)[:, 0].tolist()
+    assert found == pytest.approx([math.log1p(math.exp(ahead)), -slope, slope])
+
+
+@given(chosen=nats, rejected=nats, ahead=st.floats(-50, 50))
+def test_of_a_hard_hinge_at_zero_it_is_hybrid_dpo(
+    constrained_po, load, make, chosen, rejected, ahead
+):
+    """tau towards infinity, gamma = 0: the target is max(d_ref, 0); five tokens."""
+    batch = make.pairs([chosen], [rejected], -60.0 + ahead, -60.0)
+    found = constrained_po(batch, beta=2.0, gamma=0.0, tau=1e9, alpha=1.0)
+    torch.testing.assert_close(found, load("hybrid_dpo")(batch, beta=2.0 / 5))

@@ -1,4 +1,4 @@
-"""Hybrid DPO: a golden number, both sides of the reference's opinion."""
+"""Hybrid-DPO: a hand-worked batch, a golden number, and both kinds of reference."""
 
 import math
 
@@ -15,35 +15,67 @@ def hybrid_dpo(load):
     return load("hybrid_dpo")
 
 
-def formula(chosen, rejected, chosen_reference, rejected_reference, *tokens) -> float:
-    """The loss at beta = 0.3; the reference prefers the chosen response in two of three pairs."""
-    prior = max(0.0, chosen_reference - rejected_reference)
-    return math.log1p(math.exp(-0.3 * (chosen - rejected - prior)))
+def with_slopes(losses, batch, make) -> torch.Tensor:
+    """[3, B]: the losses, and their gradients on chosen and on rejected."""
+    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
+    return torch.stack([losses.detach(), *sides])
 
 
-def test_losses_and_slopes(hybrid_dpo, make, golden_zoo):
-    """Source: the formula in plain floats; slopes by central differences."""
-    losses = hybrid_dpo(golden_zoo.pairs, beta=0.3)
-    expected = make.by_hand(formula, golden_zoo.rows)
-    torch.testing.assert_close(
-        make.with_slopes(losses, golden_zoo.pairs), expected, rtol=1e-6, atol=1e-8
-    )
+def test_by_hand(hybrid_dpo, make, golden_zoo):
+    """beta 0.3; u = 0.3 (p_w - p_l - max(0, r_w - r_l)) of the golden pairs:
+
+    p -42.5 and -55.25, r -44 and -44.5     u = 0.3 (12.75 - 0.5)  = 3.675
+    p -61 and -38.5, r -58 and -41.5        u = 0.3 (-22.5 - 0)    = -6.75
+    p -12.25 and -13, r -12.75 and -13.5    u = 0.3 (0.75 - 0.75)  = 0
+    """
+    margins = [3.675, -6.75, 0.0]
+    losses = [math.log(1 + math.exp(-margin)) for margin in margins]
+    slopes = [0.3 / (1 + math.exp(margin)) for margin in margins]
+    expected = [losses, [-slope for slope in slopes], slopes]
+    found = with_slopes(hybrid_dpo(golden_zoo.pairs, beta=0.3), golden_zoo.pairs, make)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
 
 
 def test_golden(hybrid_dpo, golden_zoo):
     """Source: golden_zoo.json (mpmath, 50 digits)."""
     found = hybrid_dpo(golden_zoo.pairs, beta=0.1).mean().item()
-    assert found == pytest.approx(golden_zoo.values["hybrid-dpo (2602.11902)"], abs=1e-9)
+    assert found == pytest.approx(golden_zoo.values["hybrid-dpo (2602.11902)"], abs=1e-13)
 
 
-@given(chosen=nats, rejected=nats, beta=st.floats(1e-3, 1), gap=st.floats(0, 50))
-def test_is_dpo_where_the_reference_agrees(hybrid_dpo, load, make, chosen, rejected, beta, gap):
-    batch = make.pairs([chosen], [rejected], -30.0, -30.0 - gap)
-    torch.testing.assert_close(hybrid_dpo(batch, beta=beta), load("dpo")(batch, beta=beta))
+def test_premature_satisfaction(hybrid_dpo, make):
+    """D_ref = -3 and D = -1: DPO's weight is sigma(-2), here sigma(1). Source: the paper's case."""
+    batch = make.pairs([-11.0], [-10.0], [-13.0], [-10.0])
+    found = make.gradient(hybrid_dpo(batch, beta=1.0), batch.chosen).item()
+    assert found == pytest.approx(-1 / (1 + math.exp(-1)))
 
 
-@given(chosen=nats, rejected=nats, gap=st.floats(0, 50))
-def test_ignores_a_reference_that_disagrees(hybrid_dpo, load, make, chosen, rejected, gap):
-    batch = make.pairs([chosen], [rejected], -30.0 - gap, -30.0)
-    alone = load("cpo")(batch, beta=0.2, alpha=0.0)
-    torch.testing.assert_close(hybrid_dpo(batch, beta=0.2), alone)
+def test_defaults(hybrid_dpo, golden_zoo):
+    """Source: DPO's beta."""
+    assert torch.equal(hybrid_dpo(golden_zoo.pairs), hybrid_dpo(golden_zoo.pairs, beta=0.1))
+
+
+def test_at_the_reference(hybrid_dpo, make):
+    """A reference that prefers the chosen response by 2: DPO. By -2: u = -2 beta."""
+    batch = make.pairs([-7.0, -9.0], [-9.0, -7.0], [-7.0, -9.0], [-9.0, -7.0])
+    found = with_slopes(hybrid_dpo(batch, beta=0.4), batch, make)
+    slope = 0.4 / (1 + math.exp(-0.8))
+    losses = [math.log(2), math.log(1 + math.exp(0.8))]
+    expected = torch.tensor([losses, [-0.2, -slope], [0.2, slope]], dtype=torch.float64)
+    torch.testing.assert_close(found, expected)
+
+
+@given(chosen=nats, rejected=nats, reference=nats, ahead=st.floats(0, 50))
+def test_with_an_optimistic_reference_it_is_dpo(
+    hybrid_dpo, load, make, chosen, rejected, reference, ahead
+):
+    batch = make.pairs([chosen], [rejected], reference + ahead, reference)
+    torch.testing.assert_close(hybrid_dpo(batch, beta=0.3), load("dpo")(batch, beta=0.3))
+
+
+@given(chosen=nats, rejected=nats, reference=nats, behind=st.floats(0, 50))
+def test_with_a_pessimistic_reference_it_has_none(
+    hybrid_dpo, load, make, chosen, rejected, reference, behind
+):
+    batch = make.pairs([chosen], [rejected], reference - behind, reference)
+    neutral = make.pairs([chosen], [rejected])
+    torch.testing.assert_close(hybrid_dpo(batch, beta=0.3), load("dpo")(neutral, beta=0.3))

@@ -1,4 +1,4 @@
-"""SimPO: TRL's own, a golden number, and what the margin asks for."""
+"""SimPO: a hand-worked pair, a golden number, TRL, and that it has no reference but a length."""
 
 import math
 
@@ -16,44 +16,53 @@ def simpo(load):
     return load("simpo")
 
 
-def formula(chosen, rejected, chosen_reference, rejected_reference, *tokens) -> float:
-    """Eq. (6) at beta = 1.5, gamma = 0.7."""
-    margin = 1.5 * (chosen / tokens[0] - rejected / tokens[1]) - 0.7
-    return math.log1p(math.exp(-margin))
+def with_slopes(losses, batch, make) -> torch.Tensor:
+    """[3, B]: the losses, and their gradients on chosen and on rejected."""
+    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
+    return torch.stack([losses.detach(), *sides])
 
 
-def test_losses_and_slopes(simpo, make, golden_zoo):
-    """Source: the formula in plain floats; slopes by central differences."""
-    losses = simpo(golden_zoo.pairs, beta=1.5, gamma=0.7)
-    expected = make.by_hand(formula, golden_zoo.rows)
-    torch.testing.assert_close(
-        make.with_slopes(losses, golden_zoo.pairs), expected, rtol=1e-6, atol=1e-8
-    )
+def test_by_hand(simpo, make):
+    """-10 and -15 nats over 5 tokens, beta 2, gamma 0.5: log(1 + e^-(2 * 1 - 0.5))."""
+    batch = make.pairs([-10.0], [-15.0])
+    expected = math.log(1 + math.exp(-1.5))
+    assert simpo(batch, beta=2.0, gamma=0.5).item() == pytest.approx(expected, abs=1e-12)
 
 
 def test_golden(simpo, golden_zoo):
     """Source: golden_zoo.json (mpmath, 50 digits)."""
     found = simpo(golden_zoo.pairs, beta=2.0, gamma=1.0).mean().item()
-    assert found == pytest.approx(golden_zoo.values["simpo beta=2 gamma=1"], abs=1e-9)
+    assert found == pytest.approx(golden_zoo.values["simpo beta=2 gamma=1"], abs=1e-13)
 
 
-def test_trl(simpo, golden_zoo):
-    """Source: TRL's own `simpo` of CPOTrainer, executed on means per token."""
-    chosen, rejected = golden_zoo.pairs.chosen, golden_zoo.pairs.rejected
-    means = chosen.policy / chosen.tokens, rejected.policy / rejected.tokens
-    expected = trl_losses.cpo("simpo", *means, beta=1.5, simpo_gamma=0.7)
-    torch.testing.assert_close(simpo(golden_zoo.pairs, beta=1.5, gamma=0.7), expected)
+def test_trl(simpo, make, golden_zoo):
+    """Source: TRL's own `simpo`, executed on log-probabilities per token."""
+    rows = torch.tensor(golden_zoo.rows, dtype=torch.float64)
+    chosen, rejected = (rows[:, side].requires_grad_() for side in (0, 1))
+    means = chosen / rows[:, 4], rejected / rows[:, 5]
+    expected = trl_losses.cpo("simpo", *means, beta=1.5, simpo_gamma=0.4)
+    slopes = torch.autograd.grad(expected.sum(), (chosen, rejected))
+    found = with_slopes(simpo(golden_zoo.pairs, beta=1.5, gamma=0.4), golden_zoo.pairs, make)
+    torch.testing.assert_close(found, torch.stack([expected, *slopes]).detach())
 
 
-def test_at_equal_likelihoods(simpo, make):
-    """5 tokens each: -log sigma(-1), and slopes of 2 sigma(1) / 5."""
-    batch = make.pairs([-7.0], [-7.0])
-    slope = 2 / (1 + math.exp(-1)) / 5
-    found = make.with_slopes(simpo(batch, beta=2.0, gamma=1.0), batch)[:, 0].tolist()
-    assert found == pytest.approx([math.log1p(math.e), -slope, slope])
+def test_defaults(simpo, golden_zoo):
+    """Source: the authors' llama-3-8b-base-simpo.yaml: beta 2, gamma / beta 0.5."""
+    assert torch.equal(simpo(golden_zoo.pairs), simpo(golden_zoo.pairs, beta=2.0, gamma=2.0 * 0.5))
 
 
-@given(chosen=nats, rejected=nats, shift=st.floats(-50, 0))
-def test_blind_to_a_common_shift_at_equal_lengths(simpo, make, chosen, rejected, shift):
-    here = simpo(make.pairs([chosen], [rejected]))
-    torch.testing.assert_close(here, simpo(make.pairs([chosen + shift], [rejected + shift])))
+@given(policy=nats, reference=nats, beta=st.floats(0.1, 10), gamma=st.floats(0, 5))
+def test_at_equal_likelihood_whatever_the_reference(simpo, make, policy, reference, beta, gamma):
+    """Five tokens in each response."""
+    batch = make.pairs([policy], [policy], reference, -reference)
+    found = with_slopes(simpo(batch, beta=beta, gamma=gamma), batch, make)[:, 0].tolist()
+    slope = beta / (1 + math.exp(-gamma)) / 5
+    assert found == pytest.approx([math.log(1 + math.exp(gamma)), -slope, slope])
+
+
+@given(chosen=nats, rejected=nats, beta=st.floats(0.1, 10))
+def test_on_one_length_without_margin_it_is_dpo(simpo, load, make, chosen, rejected, beta):
+    """Where the reference finds both responses equally likely; five tokens."""
+    batch = make.pairs([chosen], [rejected], -30.0, -30.0)
+    found = simpo(batch, beta=beta, gamma=0.0)
+    torch.testing.assert_close(found, load("dpo")(batch, beta=beta / 5))

@@ -131,6 +131,20 @@ def test_only_who_declares_embeddings_waits_for_them(fresh: Checkout) -> None:
     assert "embed" in planned and methods(planned, "align") >= {"dpo", "relative_po"}
 
 
+def test_only_a_method_that_asks_for_two_models_has_them_trained(checkout: Checkout) -> None:
+    """TIS-DPO: both auxiliary models, and a pass for each need; for DPO's likes, none of it."""
+    line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
+    checkout.edit("config/test.yaml", line, line + "  tdpo2: {beta: 0.2}\n")
+    assert not {"auxiliary", "annotate"} & checkout.planned()
+    checkout.edit("config/test.yaml", line, line + "  tis_dpo: {beta: 0.2}\n")
+    planned = checkout.planned()
+    assert {"auxiliary", "annotate"} <= planned
+    assert methods(planned, "align") == {"tdpo2", "tis_dpo"}
+    checkout.edit("config/test.yaml", "  tis_dpo: {beta: 0.2}\n", "  sparse_po: {beta: 0.2}\n")
+    planned = checkout.planned()
+    assert "annotate" in planned and "auxiliary" not in planned
+
+
 def test_new_beta_trains_the_new_point_alone(checkout: Checkout) -> None:
     before = stamps(checkout)
     checkout.edit("config/test.yaml", "dpo: {beta: [0.1, 0.3]}", "dpo: {beta: [0.1, 0.3, 1.0]}")
