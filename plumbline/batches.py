@@ -32,11 +32,35 @@ NEEDS = {
     "response, by a logistic classifier on embeddings to which both labels weigh the same",
     "label": "batch.label [B] in [0, 1]: 1 until training comes to the example, then what the "
     "file's `relabel` gave when it last did",
+    "token_reference": "completions.token_reference, shaped like token_policy: per-token "
+    "log-probabilities under the frozen reference, zero on padding",
+    "token_divergence": "completions.token_divergence, shaped like token_policy: KL(reference || "
+    "policy) over the whole vocabulary at each token, nats, >= 0, zero on padding; with gradient",
+    "token_reverse_divergence": "completions.token_reverse_divergence, shaped like token_policy: "
+    "KL(policy || reference) likewise",
+    "token_log_squares": "completions.token_log_squares, shaped like token_policy: log of the sum "
+    "of the policy's squared probabilities over the vocabulary at each token, nats, <= 0, zero on "
+    "padding; with gradient",
+    "token_sample": "completions.token_sample, shaped like token_policy: one on as many tokens of "
+    "each completion as the prompt's shortest has, drawn without replacement and fixed with the "
+    "data, zero on the others and on padding",
+    "token_contrast": "completions.token_contrast, shaped like token_policy: per-token log-ratio, "
+    "nats, of two models that DPO trained from the reference, one on the pairs as they are and one "
+    "with their labels reversed, zero on padding",
+    "token_activity": "completions.token_activity, shaped like token_policy: how large the "
+    "reference's activations are where the token is predicted, from 0 at the completion's least "
+    "active token to 1 at its most active one in each layer, the mean over layers, zero on padding",
 }
 #: Those of an example as a whole, found on its batch and not on a column.
 OF_EXAMPLES = ("embedding", "propensity", "label")
 #: Those for which the prompts' embeddings must have been computed.
 EMBEDDED = frozenset({"embedding", "propensity"})
+#: Those read from the policy's logits, which carry gradient as its log-probabilities do.
+READINGS = ("token_divergence", "token_reverse_divergence", "token_log_squares")
+#: Those that a pass over the training data writes, one file each, for the methods that declare it.
+ANNOTATED = ("token_reference", "token_contrast", "token_activity")
+#: The models, beside the reference, that such a pass asks.
+AUXILIARY = {"token_contrast": ("chosen", "rejected")}
 
 
 class Declared:

@@ -25,6 +25,7 @@ from plumbline.schema import (
     Select,
     Setting,
     Strict,
+    entry,
     grid,
 )
 
@@ -114,11 +115,17 @@ class Experiment(Strict):
         return self.settings[names[folder]]
 
     def method(self, name: str) -> plugins.MethodSpec:
-        """The method's specification, from `losses/` or `method_paths`; read once."""
+        """The method's specification, from `losses/` or `method_paths`; read once. A variant has
+        that of the method which it is like."""
         if name not in self._methods:
+            variant, _ = entry(self.methods, name)
             folders = tuple(Path(path) for path in self.method_paths)
-            self._methods[name] = plugins.method_spec(name, folders)
+            self._methods[name] = plugins.method_spec(variant.like, folders)
         return self._methods[name]
+
+    def labels(self, method: str) -> str:
+        """The labels it learns from, a key of `data.labels.RULES`."""
+        return entry(self.methods, method)[0].labels
 
     def benchmark(self, name: str) -> plugins.BenchmarkSpec:
         """The benchmark's specification, from `benchmarks/` or `benchmark_paths`; read once."""
@@ -130,7 +137,7 @@ class Experiment(Strict):
     def points(self, method: str) -> list[dict[str, Any]]:
         """The grid of a method: every combination of its listed values, in the file's order. What
         is not trained has one point, without values."""
-        return list(grid(self.methods.get(method, {})))
+        return list(grid(entry(self.methods, method)[1]))
 
     def point(self, method: str, name: str) -> dict[str, Any]:
         """The hyperparameters of the grid point with this folder name."""

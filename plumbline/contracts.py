@@ -30,6 +30,8 @@ class Range:
             return "> 0"
         if self == RANGES["NonNegative"]:
             return ">= 0"
+        if self == RANGES["Real"]:
+            return "any number"
         return f"between {self.low:g} and {self.high:g}"
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from plumbline.batches import AUXILIARY
 from plumbline.errors import IntegrityError
 
 RESULTS = Path("results")
@@ -75,9 +76,17 @@ class SettingFolder:
     def reference(self, feedback: str) -> Path:
         return self.folder / "reference" / f"{feedback}.parquet"
 
-    def reference_parts(self, feedback: str) -> Path:
-        """Of a pass that has not ended."""
-        return self.folder / "reference" / f"{feedback}.parts"
+    def annotation(self, feedback: str, need: str) -> Path:
+        """What some methods need to know of each completion token."""
+        return self.folder / "reference" / f"{feedback}.{need}.parquet"
+
+    def auxiliary(self, side: str) -> Auxiliary:
+        """The model that prefers this side of the pairs."""
+        return Auxiliary(self.name, "dpo", side, 0)
+
+    def auxiliaries(self, need: str) -> list[Auxiliary]:
+        """The models, beside the reference, that a need's pass asks."""
+        return [self.auxiliary(side) for side in AUXILIARY.get(need, ())]
 
     def embeddings(self, feedback: str) -> Path:
         return self.folder / "embeddings" / f"{feedback}.parquet"
@@ -147,6 +156,15 @@ class Run:
             case setting, "runs", method, point, seed, "run.json" if SEED.fullmatch(seed):
                 return cls(setting, method, point, int(seed.removeprefix("seed=")))
         raise IntegrityError(f"{path} is not .../runs/METHOD/POINT/seed=N/run.json")
+
+
+@dataclass(frozen=True)
+class Auxiliary(Run):
+    """A model that only serves the training of others; `point` is the side it prefers."""
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / self.setting / "auxiliary" / self.point
 
 
 @dataclass(frozen=True)
@@ -226,6 +244,11 @@ class ExperimentFolder:
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
+
+
+def parts(path: Path) -> Path:
+    """Where the parts of a file lie, of a pass that has not ended."""
+    return path.with_suffix(".parts")
 
 
 def ledger() -> Path:

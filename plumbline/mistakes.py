@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -91,15 +92,72 @@ def _method_problems(raw: dict[str, Any]) -> list[str]:
     for name, values in _mapping(raw, "methods").items():
         if name == plugins.SFT:
             problems += [f"methods.sft: takes no hyperparameters, got {values}"] if values else []
-            continue
-        try:
-            spec = plugins.method_spec(name, _folders(raw, "method_paths"))
-        except (ConfigError, MethodError) as error:
-            problems.append(f"methods.{name}: {error}")
-            continue
-        values = values if isinstance(values, dict) else {}
-        problems += [f"methods.{name}.{text}" for text in _point_problems(spec, values, raw)]
+        else:
+            problems += [f"methods.{name}{text}" for text in _entry_problems(name, raw)]
     return problems
+
+
+def _entry_problems(name: str, raw: dict[str, Any]) -> list[str]:
+    """Of one method, or of a variant of one."""
+    methods = {
+        key: value if isinstance(value, dict) else {}
+        for key, value in _mapping(raw, "methods").items()
+    }
+    if problems := [*_variant_problems(name, methods, _folders(raw, "method_paths"))]:
+        return problems
+    variant, values = schema.entry(methods, name)
+    if variant.like != name and _entry_problems(variant.like, raw):
+        return []  # told of the method that it is like
+    try:
+        spec = plugins.method_spec(variant.like, _folders(raw, "method_paths"))
+    except (ConfigError, MethodError) as error:
+        return [f": {error}"]
+    problems = [f".{text}" for text in _point_problems(spec, values, raw)]
+    if variant.labels == "win_rate" and spec.feedback != "lists":
+        problems.append(
+            f".labels: win_rate ranks lists, and {spec.name} learns from {spec.feedback}"
+        )
+    return problems
+
+
+def _variant_problems(
+    name: str, methods: dict[str, dict[str, Any]], folders: tuple[Path, ...]
+) -> Iterator[str]:
+    """What is wrong with `like` and `labels`, where they are given."""
+    own, allowed = methods[name], ["given", *schema.LABELS]
+    if "labels" in own and own["labels"] not in allowed:
+        hint = _hint(str(own["labels"]), allowed)
+        yield f".labels: must be one of {', '.join(allowed)}, got {own['labels']!r}{hint}"
+    if "like" in own:
+        yield from _like_problems(name, methods, folders)
+    elif "labels" in own:
+        yield (
+            ".labels: a control has a name of its own beside its method, "
+            f"e.g. {name}_control: {{like: {name}, labels: {own['labels']}}}"
+        )
+
+
+def _like_problems(
+    name: str, methods: dict[str, dict[str, Any]], folders: tuple[Path, ...]
+) -> Iterator[str]:
+    like, labels = methods[name]["like"], methods[name].get("labels", "given")
+    others = [key for key, value in methods.items() if key != plugins.SFT and "like" not in value]
+    if like not in others:
+        hint = _hint(str(like), others)
+        yield f".like: {like!r} is not a method of this file{hint}; known: {', '.join(others)}"
+    elif labels == "given" and schema.entry(methods, name)[1] == methods[like]:
+        yield f".like: this is {like} itself; give it labels or other values"
+    if not re.fullmatch(schema.NAME, str(name)):
+        yield ": a name has lower-case letters, digits and _, and begins with a letter"
+    if name in _files(folders):
+        yield ".like: a file of methods has this name; give the variant another"
+
+
+def _files(folders: tuple[Path, ...]) -> set[str]:
+    """The names of all method files."""
+    return {
+        path.stem for folder in (plugins.METHODS, *folders) for path in plugins.names_in(folder)
+    }
 
 
 def _point_problems(

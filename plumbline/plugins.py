@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from plumbline.artifacts import digest, folder_digest
-from plumbline.batches import EMBEDDED, FEEDBACK
+from plumbline.batches import ANNOTATED, EMBEDDED, FEEDBACK
 from plumbline.contracts import RANGES, BenchmarkCard, MethodCard, Metric
 from plumbline.errors import ConfigError, MethodError
 
@@ -71,6 +71,11 @@ class MethodSpec:
     def embedded(self) -> bool:
         """Whether the embeddings of the prompts must be there before it is trained."""
         return not EMBEDDED.isdisjoint(self.card.needs)
+
+    @property
+    def annotated(self) -> tuple[str, ...]:
+        """Its needs that a pass over the training data writes."""
+        return tuple(need for need in self.card.needs if need in ANNOTATED)
 
     def unbounded(self, point: dict[str, float], responses: int) -> bool:
         """Whether the loss has no optimum at this point, by its own `optimum` expression."""

@@ -122,6 +122,11 @@ REFERENCE = pa.schema(
     ]
 )
 
+#: A number for each token of completion `index` of a view row.
+ANNOTATION = pa.schema(
+    [("id", pa.string()), ("index", pa.int64()), ("values", pa.list_(pa.float64()))]
+)
+
 #: Training dynamics in long form; `split` is train (this batch) or probe (fixed held-out rows).
 DYNAMICS = pa.schema(
     [

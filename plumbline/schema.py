@@ -24,7 +24,8 @@ from plumbline.artifacts import digest
 from plumbline.layout import Run, SettingFolder
 from plumbline.toyland.spec import FactsSpec, WorldSpec
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME)]
 Count = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 
@@ -208,6 +209,40 @@ class Setting(Strict):
     def folder(self, name: str) -> SettingFolder:
         """`{name}-{8 hex of the canonical JSON}`."""
         return SettingFolder(f"{name}-{digest(self.model_dump())[:8]}")
+
+
+#: Labels that a method can learn from in place of the data's, and how a table calls them. The rules
+#: are in `data.labels`. Controls take no part in ranks.
+CONTROLS = {
+    "random": "random labels",
+    "flipped": "flipped labels",
+    "longer": "longer-is-better labels",
+}
+LABELS = CONTROLS | {"win_rate": "win-rate scores"}
+
+
+class Variant(Strict):
+    """A method that stands in the tables a second time, with other labels or other values.
+
+    like: the method of the same file whose feedback, loss and values it takes; what it says itself
+    goes before.
+    """
+
+    like: str
+    labels: Literal["given", "random", "flipped", "longer", "win_rate"] = "given"
+
+
+def entry(methods: dict[str, dict[str, Any]], name: str) -> tuple[Variant, dict[str, Any]]:
+    """What a name under `methods` stands for, and its values; a method is like itself.
+
+    Nothing is checked here: see `mistakes`.
+    """
+    own = methods.get(name, {})
+    said = {key: value for key, value in own.items() if key in Variant.model_fields}
+    variant = Variant.model_construct(**{"like": name} | said)
+    values = {key: value for key, value in own.items() if key not in said}
+    taken = [value for other, value in methods.items() if other == variant.like != name]
+    return variant, {**taken[0], **values} if taken else values
 
 
 class Select(Strict):

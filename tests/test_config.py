@@ -110,6 +110,30 @@ MISTAKES = [
     ("methods.dpo.beta", [], "methods.dpo.beta: ", ["empty"]),
     ("methods.dpo.beta", [0.1, "1e-1"], "methods.dpo.grid: ", ["beta=0.1 is listed twice"]),
     ("methods.sft", {"beta": 1}, "methods.sft: ", ["no hyperparameters", "'beta'"]),
+    # variants of a method
+    (
+        "methods.v",
+        {"like": "dpoo", "labels": "random"},
+        "methods.v.like: ",
+        ["mean 'dpo'", "known"],
+    ),
+    ("methods.v", {"like": "sft", "labels": "random"}, "methods.v.like: ", ["known: dpo, pro_b"]),
+    ("methods.v", {"like": "v", "labels": "random"}, "methods.v.like: ", ["'v' is not a method"]),
+    ("methods.v", {"like": "dpo", "labels": "rand"}, "methods.v.labels: ", ["mean 'random'"]),
+    ("methods.v", {"like": "dpo", "labels": "win_rate"}, "methods.v.labels: ", ["lists", "pairs"]),
+    ("methods.v", {"like": "dpo"}, "methods.v.like: ", ["this is dpo itself"]),
+    ("methods.v", {"like": "dpo", "beta": [0.1, 0.3]}, "methods.v.like: ", ["this is dpo itself"]),
+    ("methods.v", {"like": "dpo", "betta": 1}, "methods.v.betta: ", ["mean 'beta'"]),
+    ("methods.v", {"like": "dpo", "beta": [1, 2, 3]}, "methods.v.grid: ", ["3 points"]),
+    (
+        "methods.v",
+        {"like": "pro_b", "alpha": 0.5},
+        "methods.v.alpha=0.5,beta=0.1: ",
+        ["no optimum"],
+    ),
+    ("methods.V", {"like": "dpo", "labels": "random"}, "methods.V: ", ["lower-case letters"]),
+    ("methods.kto", {"like": "dpo", "labels": "random"}, "methods.kto.like: ", ["another"]),
+    ("methods.dpo.labels", "flipped", "methods.dpo.labels: ", ["{like: dpo, labels: flipped}"]),
     ("seeds", [], "seeds: ", ["at least 1"]),
     ("seeds", [0, 1, 0], "seeds: ", ["each seed once"]),
     # missing keys
@@ -170,6 +194,26 @@ def test_a_mistake_is_told_where_it_is_and_not_as_several(raw, path, value, wher
     found = problems(edited(raw, path, value))
     assert len(found) <= 2
     assert any(line.startswith(where) and all(word in line for word in words) for line in found)
+
+
+@pytest.mark.parametrize("value", [None, 5, True, [1], {"a": 1}])
+@pytest.mark.parametrize("key", ["like", "labels"])
+def test_no_kind_of_like_or_labels_is_a_traceback(raw, key, value):
+    variant = {"like": "dpo", "labels": "random", key: value}
+    [line] = problems(edited(raw, "methods.v", variant))
+    assert line.startswith(f"methods.v.{key}: ") and repr(value) in line
+
+
+def test_a_variant_is_of_a_method_and_not_of_a_variant(raw):
+    raw["methods"] |= {"one": {"like": "dpo", "beta": 1}, "two": {"like": "one", "beta": 2}}
+    [line] = problems(raw)
+    assert line.startswith("methods.two.like: 'one' is not a method of this file")
+
+
+def test_a_mistake_of_a_method_is_not_told_again_of_its_variants(raw):
+    raw["methods"] |= {"dpo": {"betta": 1}, "v": {"like": "dpo", "labels": "random"}}
+    [line] = problems(raw)
+    assert line.startswith("methods.dpo.betta: ")
 
 
 def test_a_misspelt_key_of_a_model_is_told_of_that_kind_of_model(raw):
@@ -372,6 +416,26 @@ def test_a_point_is_found_by_its_name(raw):
     experiment = config.parse(raw)
     assert experiment.point("pro_b", "alpha=2.5,beta=0.3") == {"beta": 0.3, "alpha": 2.5}
     assert experiment.point("sft", "default") == {}
+
+
+def test_a_control_has_the_grid_and_the_loss_of_its_method(raw):
+    raw["methods"]["random_labels"] = {"like": "pro_b", "labels": "random"}
+    experiment = config.parse(raw)
+    assert experiment.method("random_labels") == experiment.method("pro_b")
+    assert experiment.points("random_labels") == experiment.points("pro_b")
+    assert experiment.labels("random_labels") == "random"
+    assert {experiment.labels(name) for name in ("sft", "dpo", "pro_b")} == {"given"}
+    setting = experiment.setting_folders()["small"]
+    [first, *_] = experiment.runs(setting, "random_labels")
+    assert first == setting.run("random_labels", "alpha=2.5,beta=0.1", 0)
+
+
+def test_a_variants_own_values_go_before(raw):
+    """Rows of one class are few: their loss counts as often as there are more of the other."""
+    raw["methods"]["balanced"] = {"like": "pro_b", "undesirable_weight": 99, "beta": 0.3}
+    assert config.parse(raw).points("balanced") == [
+        {"beta": 0.3, "alpha": 2.5, "undesirable_weight": 99}
+    ]
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=4, unique=True))

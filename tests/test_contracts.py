@@ -33,6 +33,7 @@ def test_not_a_number_is_in_no_range(name):
 def test_ranges_in_words():
     words = {name: str(item) for name, item in RANGES.items()}
     assert words["Positive"] == "> 0" and words["NonNegative"] == ">= 0"
+    assert words["Real"] == "any number"
     assert words["Fraction"] == "between 0 and 1"
 
 

@@ -116,6 +116,7 @@ SECTIONS = {
     "Generation": "`generation`",
     "GivenModel": "`models.NAME`",
     "Experiment": "The file",
+    "Variant": "`methods.NAME`, a variant",
     "Setting": "`settings.NAME`",
     "ToylandData": "`data` of source `toyland`",
     "FactsData": "`data` of source `toyland_facts`",
@@ -169,6 +170,8 @@ def paths_of(value) -> set[str]:
     """Every path that a folder of `layout` knows, with `{argument}` for each argument."""
     if isinstance(value, Path):
         return {str(value.relative_to(layout.RESULTS))}
+    if isinstance(value, layout.Auxiliary):  # what is in it is a run's
+        return paths_of(value.folder)
     if not is_dataclass(value):
         return set()
     found = set()

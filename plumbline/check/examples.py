@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from plumbline.batches import Completions, Lists, Pairs, Singles
+from plumbline.batches import READINGS, Completions, Lists, Pairs, Singles
 
 Batch = Pairs | Singles | Lists
 
@@ -40,7 +40,8 @@ def random_batch(feedback: type, seed: int) -> Batch:
     def column(name: str) -> Completions:
         policy = -0.2 - 3 * torch.rand(*shape, LENGTH, generator=generator)
         noise = torch.rand(*shape, LENGTH, generator=generator)
-        return _completions(policy, policy - 0.8 * noise + 0.1, _mask(shape, generator))
+        mask = _mask(shape, generator)
+        return _completions(policy, policy - 0.8 * noise + 0.1, mask, (noise**2 / 2, noise / 3))
 
     return _assemble(feedback, column, ROWS)
 
@@ -75,17 +76,21 @@ def toy_batch(feedback: type, weights: Tensor, reference: Tensor) -> Batch:
         tokens = torch.randint(VOCABULARY, (*shape, LENGTH + 1), generator=generator)
         step = tokens[..., :-1], tokens[..., 1:]
         learned = weights if name in LEARNING[feedback] else weights.detach()
-        policy, frozen = learned.log_softmax(-1)[step], reference.log_softmax(-1)[step]
-        return _completions(policy, frozen, _mask(shape, generator))
+        logs, other = learned.log_softmax(-1), reference.log_softmax(-1)
+        divergence = (other.exp() * (other - logs)).sum(-1)[step[0]]
+        reverse = (logs.exp() * (logs - other)).sum(-1)[step[0]]
+        squares = (2 * logs).logsumexp(-1)[step[0]]
+        mask = _mask(shape, generator)
+        return _completions(logs[step], other[step], mask, (divergence, reverse), squares)
 
     return _assemble(feedback, column, ROWS)
 
 
 def restricted(batch: Batch, needs: Sequence[str]) -> Batch:
     """The batch as a method with these `needs` sees it."""
-    kept = set(needs) & {"reference"}
+    kept = set(needs)
     if "token_values" in needs:
-        kept |= {"token_policy", "token_mask"} | {f"token_{name}" for name in kept}
+        kept |= {"token_policy", "token_mask"}
     columns = {}
     for name in COLUMNS[type(batch)]:
         column = getattr(batch, name)
@@ -137,12 +142,20 @@ def rows_of(batch: Batch) -> int:
 
 def leaves_of(batch: Batch) -> dict[str, list[Tensor]]:
     """For each learning column its policy tensors: the sum and, where needed, the tokens'."""
-    leaves = {}
-    for name in LEARNING[type(batch)]:
-        column = getattr(batch, name)
-        tokens = [column.token_policy] if "token_policy" in column.needed else []
-        leaves[name] = [column.policy, *tokens]
-    return leaves
+    return {
+        name: [getattr(batch, name).policy, *_needed(batch, name, ("token_policy",))]
+        for name in LEARNING[type(batch)]
+    }
+
+
+def readings_of(batch: Batch) -> list[Tensor]:
+    """The numbers of the policy's logits, beside log-probabilities, that carry gradient."""
+    return [item for name in LEARNING[type(batch)] for item in _needed(batch, name, READINGS)]
+
+
+def _needed(batch: Batch, name: str, needs: Sequence[str]) -> list[Tensor]:
+    needed = getattr(batch, name).needed
+    return [needed[need] for need in needs if need in needed]
 
 
 def substituted(batch: Batch, old: Sequence[Tensor], new: Sequence[Tensor]) -> Batch:
@@ -163,17 +176,37 @@ def _mask(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 def _spread(policy: Tensor, reference: Tensor) -> Completions:
     """Completions of LENGTH equally likely tokens, from sums."""
     ones = torch.ones(LENGTH)
-    values = (total.unsqueeze(-1) / LENGTH * ones for total in (policy, reference))
-    return _completions(*values, torch.ones(*policy.shape, LENGTH, dtype=torch.bool))
+    policy, reference = (total.unsqueeze(-1) / LENGTH * ones for total in (policy, reference))
+    mask = torch.ones(policy.shape, dtype=torch.bool)
+    divergence = (policy - reference).abs()
+    return _completions(policy, reference, mask, (divergence, divergence))
 
 
-def _completions(policy: Tensor, reference: Tensor, mask: Tensor) -> Completions:
-    """Completions with every need, from per-token values [..., T] and their mask."""
+def _completions(
+    policy: Tensor,
+    reference: Tensor,
+    mask: Tensor,
+    divergences: tuple[Tensor, Tensor],
+    squares: Tensor | None = None,
+) -> Completions:
+    """Completions with every need, from per-token values [..., T] and their mask.
+
+    divergences: of the reference from the policy, and of the policy from the reference. squares:
+    None are the largest that go with the policy's values.
+    """
     policy, reference = policy * mask, reference * mask
+    places = torch.arange(mask.shape[-1]) + mask.sum(-1, keepdim=True)
     needed = {
         "reference": reference.sum(-1),
         "token_policy": policy,
         "token_mask": mask,
+        "token_reference": reference,
+        "token_divergence": divergences[0] * mask,
+        "token_reverse_divergence": divergences[1] * mask,
+        "token_log_squares": (policy / 2 if squares is None else squares) * mask,
+        "token_sample": (places % 2 * mask).to(policy.dtype),
+        "token_contrast": (reference - policy).detach() * 3,
+        "token_activity": (1 / (1 + places) * mask).to(policy.dtype),
     }
     return Completions(policy.sum(-1), mask.sum(-1), needed)
 

@@ -23,6 +23,7 @@ from plumbline.check import examples
 from plumbline.check.examples import Batch
 from plumbline.contracts import AXES, FIDELITY, RANGES, MethodCard
 from plumbline.plugins import read_method
+from plumbline.schema import Variant
 
 TYPES = {"Pairs": Pairs, "Singles": Singles, "Lists": Lists}
 IMPORTS = {"torch", "plumbline", "math"}
@@ -268,7 +269,7 @@ def padding(function: Callable) -> list[str]:
 def gradcheck(function: Callable) -> list[str]:
     """The gradient agrees with finite differences in float64."""
     batch = examples.mapped(_random(function), _to_float64)
-    leaves = sum(examples.leaves_of(batch).values(), [])
+    leaves = sum(examples.leaves_of(batch).values(), examples.readings_of(batch))
 
     def losses(*values: Tensor) -> Tensor:
         return function(examples.substituted(batch, leaves, values))
@@ -400,11 +401,16 @@ def _learning(batch: Batch) -> Batch:
     for column in examples.leaves_of(copy).values():
         for leaf in column:
             leaf.requires_grad_()
+    for reading in examples.readings_of(copy):
+        reading.requires_grad_()
     return copy
 
 
 def _losses_and_gradients(function: Callable, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """Losses, and for each learning column dL/dlogp: [B] or [B, N], per nat of the whole sum."""
+    """Losses, and for each learning column dL/dlogp: [B] or [B, N], per nat of the whole sum.
+
+    Of readings of the policy's logits, dL/dreading is beside them, under "readings".
+    """
     batch = _learning(batch)
     losses, gradients = function(batch), {}
     for name, leaves in examples.leaves_of(batch).items():
@@ -413,6 +419,11 @@ def _losses_and_gradients(function: Callable, batch: Batch) -> tuple[Tensor, dic
         )
         whole, *per_token = parts
         gradients[name] = whole + sum(part.mean(-1) for part in per_token)
+    if readings := examples.readings_of(batch):
+        slopes = torch.autograd.grad(
+            losses.sum(), readings, allow_unused=True, materialize_grads=True
+        )
+        gradients["readings"] = torch.cat([slope.flatten() for slope in slopes])
     return losses, gradients
 
 
@@ -440,6 +451,10 @@ def _failure(function: Callable, declared: tuple[str, ...]) -> Exception | None:
 def _hyperparameter_problems(parameter: inspect.Parameter, hint: Any) -> list[str]:
     name, default = parameter.name, parameter.default
     problems = []
+    if name in Variant.model_fields:
+        problems.append(
+            f"{name!r} is a key of experiment files; give the hyperparameter another name"
+        )
     if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
         problems.append(f"hyperparameter {name!r} must stand after '*', keyword-only")
     known = [item for item in getattr(hint, "__metadata__", ()) if item in RANGES.values()]

@@ -146,6 +146,44 @@ def embed(
 
 
 @app.command()
+def auxiliary(
+    experiment: ExperimentFile,
+    setting: SettingName,
+    side: Annotated[
+        Literal["chosen", "rejected"], typer.Argument(help="chosen, or rejected: labels reversed")
+    ],
+    threads: Threads = 1,
+) -> None:
+    """Train a model with DPO that only serves the training of others."""
+    from plumbline import config
+    from plumbline.layout import SettingFolder
+    from plumbline.train.auxiliary import AuxiliaryBench
+
+    _torch(threads)
+    folders = SettingFolder(setting)
+    run = folders.auxiliary(side)
+    print(AuxiliaryBench(config.read(experiment), folders, run.method, side).train(run))
+
+
+@app.command()
+def annotate(
+    experiment: ExperimentFile,
+    setting: SettingName,
+    feedback: Feedback,
+    need: Annotated[str, typer.Argument(help="what methods declare, e.g. token_reference")],
+    threads: Threads = 1,
+) -> None:
+    """Compute what some methods need to know of each token of the training rows."""
+    from plumbline import config
+    from plumbline.layout import SettingFolder
+    from plumbline.train import annotate as stage
+
+    _torch(threads)
+    chosen, folders = config.read(experiment), SettingFolder(setting)
+    stage.annotate(chosen.setting_at(setting), folders, feedback, need, chosen.execution)
+
+
+@app.command()
 def align(experiment: ExperimentFile, records: list[Path], threads: Threads = 1) -> None:
     """Train runs, given the paths of their run.json."""
     from plumbline.cli import align as stage

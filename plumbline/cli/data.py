@@ -18,4 +18,4 @@ def run(experiment: Path, setting: str) -> None:
         record = build(chosen.data, folders.data_record.parent, chat.render if scratch else None)
         write_json(folders.record, chosen.model_dump())
         write_json(folders.data_record, record)
-    print({split: item["rows"] for split, item in record["splits"].items()})
+    print({split: item["rows"] for split, item in record["splits"].items()}, record["labels"])

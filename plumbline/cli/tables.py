@@ -12,8 +12,8 @@ from plumbline.config import Experiment
 from plumbline.errors import ConfigError
 from plumbline.layout import SettingFolder
 from plumbline.plugins import SFT
+from plumbline.schema import CONTROLS, LABELS, FileData, JudgeChoice, ScratchModel, Setting
 from plumbline.schema import Column as Choice
-from plumbline.schema import FileData, JudgeChoice, ScratchModel, Setting
 
 Row = dict[str, Any]
 #: Figures of an audit that stand below a table.
@@ -43,6 +43,7 @@ def rank_rule(experiment: Experiment) -> RankRule:
     named = filter(experiment.is_trained, experiment.methods)
     cards = {name: experiment.method(name).card for name in named}
     barred = {name: card.unranked for name, card in cards.items() if card.unranked}
+    barred |= {name: "a control" for name in cards if experiment.labels(name) in CONTROLS}
     return RankRule(rows, rank.ties, rank.unranked, barred)
 
 
@@ -50,7 +51,15 @@ def titles(experiment: Experiment) -> dict[str, str]:
     """How each entrant is printed."""
     named = filter(experiment.is_trained, experiment.methods)
     given = {name: model.title or name for name, model in experiment.models.items()}
-    return {SFT: "SFT"} | {name: experiment.method(name).card.title for name in named} | given
+    return {SFT: "SFT"} | {name: title(experiment, name) for name in named} | given
+
+
+def title(experiment: Experiment, method: str) -> str:
+    """A method's own title; a variant has its labels, or else its name, beside it."""
+    spec, labels = experiment.method(method), experiment.labels(method)
+    if spec.name == method:
+        return spec.card.title
+    return f"{spec.card.title} ({LABELS.get(labels, method)})"
 
 
 def rows_of(experiment: Experiment, folders: SettingFolder) -> list[Row]:

@@ -13,7 +13,7 @@ from plumbline import rows as schemas
 from plumbline.artifacts import derive_seed, digest, write_rows
 from plumbline.data.records import Message, Row, shown
 from plumbline.data.sources import SOURCES
-from plumbline.data.views import best_against_random, common_kinds, kinds
+from plumbline.data.views import best_against_random, classes, common_kinds, kinds
 from plumbline.errors import DataError
 from plumbline.schema import FactsData, FileData, ToylandData
 from plumbline.splits import normalise, split_of
@@ -42,9 +42,10 @@ def build(
     data: the setting's section. render: where the model is pretrained on this data, how a
     dialogue reads; without it, files of real feedback give no pretrain split.
 
-    Returns {"source", "feedback": the kinds that every training row gives, "left_out": rows that
-    compare nothing, "splits": {split: {"rows", "digest"}}}. DataError where a source is
-    malformed, a split is empty, two rows share an id, or a held-out prompt is trained on.
+    Returns {"source", "feedback": the kinds that every training row gives, "labels": how many
+    singles of each class they give, "left_out": rows that compare nothing, "splits": {split:
+    {"rows", "digest"}}}. DataError where a source is malformed, a split is empty, two rows share
+    an id, or a held-out prompt is trained on.
     """
     if isinstance(data, FileData):
         tables, left_out = file_tables(data, render)
@@ -57,6 +58,7 @@ def build(
     return {
         "source": data.source,
         "feedback": common_kinds(tables["train"]),
+        "labels": classes(tables["train"]),
         "left_out": left_out,
         "splits": {
             split: {"rows": len(rows), "digest": rows_digest(rows)}

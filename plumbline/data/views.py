@@ -32,6 +32,12 @@ def common_kinds(rows: Sequence[Row]) -> list[str]:
     return sorted(set.intersection(*map(kinds, rows))) if rows else []
 
 
+def classes(rows: Sequence[Row]) -> dict[str, int]:
+    """How many singles of each class rows give: their ratio balances a loss that weighs classes."""
+    sides = {"desirable": "chosen", "undesirable": "rejected"}
+    return {name: sum(row[side] is not None for row in rows) for name, side in sides.items()}
+
+
 def pairs(rows: Sequence[Row]) -> list[Row]:
     """{id, prompt, chosen, rejected} of each row; DataError where one has no pair."""
     _require(rows, "pairs")
@@ -47,8 +53,9 @@ def pairs(rows: Sequence[Row]) -> list[Row]:
 
 
 def singles(rows: Sequence[Row], seed: int) -> list[Row]:
-    """{id, prompt, completion, desirable, mismatched}; a pair becomes two neighbours.
+    """{id, row, prompt, completion, desirable, mismatched}; a pair becomes two neighbours.
 
+    row: the id of the feedback row it came from.
     mismatched: the completion of an example with another prompt, each used once; KTO's z0 is
     taken over it (arXiv 2402.01306). DataError where a row has no label, or where more than half
     of the examples share a prompt.
@@ -67,6 +74,7 @@ def _labelled(row: Row) -> list[Row]:
     return [
         {
             "id": f"{row['id']}/{side}",
+            "row": row["id"],
             "prompt": row["prompt"],
             "completion": row["completions"][row[side]],
             "desirable": side == "chosen",

@@ -1,7 +1,7 @@
 """The language-model head, a block of rows at a time: never all logits at once.
 
-Log-probability, entropy and divergence are numbers of one row of logits each. All three are
-computed block by block, and once more block by block on the way back, so that no tensor of
+Log-probability, entropy and divergences are numbers of one row of logits each. All are computed
+block by block, and once more block by block on the way back, so that no tensor of
 [tokens, vocabulary] is ever held. Logits are made in the model's precision and read in float32.
 """
 
@@ -130,6 +130,44 @@ class Divergence:
     def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
         other = self.head.to(self.hidden.dtype).logits(self.hidden).softmax(1)
         return (logits.softmax(1) - other).mul_(upstream[:, None])
+
+
+@dataclass(frozen=True)
+class ReverseDivergence:
+    """KL(policy || other) over the vocabulary, nats. head, hidden: the other's, [N, H]."""
+
+    head: Head
+    hidden: Tensor
+
+    def rows(self, block: slice) -> ReverseDivergence:
+        return replace(self, hidden=self.hidden[block])
+
+    def value(self, logits: Tensor) -> Tensor:
+        logs = logits.log_softmax(1)
+        return (logs.exp() * (logs - self._other())).sum(1)
+
+    def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
+        logs = logits.log_softmax(1)
+        ratios = logs - self._other()
+        value = (logs.exp() * ratios).sum(1, keepdim=True)
+        return upstream[:, None] * logs.exp() * (ratios - value)
+
+    def _other(self) -> Tensor:
+        return self.head.to(self.hidden.dtype).logits(self.hidden).log_softmax(1)
+
+
+@dataclass(frozen=True)
+class LogSquares:
+    """log sum p^2 over the vocabulary, nats, <= 0."""
+
+    def rows(self, block: slice) -> LogSquares:
+        return self
+
+    def value(self, logits: Tensor) -> Tensor:
+        return (2 * logits.log_softmax(1)).logsumexp(1)
+
+    def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
+        return 2 * upstream[:, None] * ((2 * logits).softmax(1) - logits.softmax(1))
 
 
 class _Blocks(torch.autograd.Function):

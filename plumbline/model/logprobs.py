@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from plumbline.model import attention
-from plumbline.model.head import Divergence, Logprob, Reading, head_of, read
+from plumbline.model.head import Divergence, Logprob, Reading, ReverseDivergence, head_of, read
 from plumbline.model.sequences import Group, Ids, Sequences, apart, pack, together
 
 #: Tokens of one forward pass without gradient, padding included.
@@ -83,6 +83,27 @@ class Policy(torch.nn.Module):
         """KL(this || another policy) at each completion token, for the other one to read."""
         return Divergence(head_of(self.model), self._hidden(sequences))
 
+    @torch.no_grad()
+    def reverse_divergence(self, sequences: Sequences) -> ReverseDivergence:
+        """KL(another policy || this) at each completion token, for the other one to read."""
+        return ReverseDivergence(head_of(self.model), self._hidden(sequences))
+
+    @torch.no_grad()
+    def hidden_means(self, sequences: Sequences) -> Tensor:
+        """[layers, N] float32: means of the states from which tokens are predicted.
+
+        Of the embeddings and of each layer but the last, whose state comes normalised: its mean
+        would be that of a norm's bias.
+        """
+        body = self.model.base_model(
+            input_ids=sequences.ids,
+            use_cache=False,
+            output_hidden_states=True,
+            **_layout(self.model, sequences),
+        )
+        places = tuple(sequences.sources)
+        return torch.stack([layer[places].float().mean(-1) for layer in body.hidden_states[:-1]])
+
     def generate(self, *args: Any, **options: Any) -> Any:
         """The model's own."""
         return self.model.generate(*args, **options)
@@ -126,7 +147,15 @@ def sequence_logprobs(policy: Policy, groups: Sequence[Group]) -> list[list[floa
     return [sums[row] for row in range(len(groups))]
 
 
-@torch.no_grad()
+def token_logprobs(policy: Policy, groups: Sequence[Group]) -> list[list[list[float]]]:
+    """Log-probability of each token of each completion, nats, in the order given; no gradient."""
+    found = dict(_values_by_row(policy, groups, TOKENS))
+    return [
+        [values[: len(ids)].tolist() for values, ids in zip(found[row], answers, strict=True)]
+        for row, (_, answers) in enumerate(groups)
+    ]
+
+
 def logprobs_by_row(
     policy: Policy, groups: Sequence[Group], tokens: int = TOKENS
 ) -> Iterator[tuple[int, list[float]]]:
@@ -135,10 +164,19 @@ def logprobs_by_row(
     Rows of like length go together in passes of at most `tokens` tokens, so that little is spent
     on padding; a longer row passes alone.
     """
+    for row, values in _values_by_row(policy, groups, tokens):
+        yield row, values.sum(1).tolist()
+
+
+@torch.no_grad()
+def _values_by_row(
+    policy: Policy, groups: Sequence[Group], tokens: int
+) -> Iterator[tuple[int, Tensor]]:
+    """(index, token log-probabilities [completions, T]) of every group; see `logprobs_by_row`."""
     for rows in passes([row_length(group) for group in groups], tokens):
-        values = policy(policy.pack([groups[row] for row in rows]).to(policy.device))[0].sum(1)
+        values = policy(policy.pack([groups[row] for row in rows]).to(policy.device))[0]
         counts = [len(groups[row][1]) for row in rows]
-        yield from zip(rows, (found.tolist() for found in values.split(counts)), strict=True)
+        yield from zip(rows, values.split(counts), strict=True)
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plumbline.batches import NEEDS, OF_EXAMPLES, Completions, Lists, Pairs, Singles
+from plumbline.batches import NEEDS, OF_EXAMPLES, READINGS, Completions, Lists, Pairs, Singles
 from plumbline.errors import DataError, MethodError
 from plumbline.plugins import MethodSpec
 
@@ -32,8 +32,6 @@ COLUMNS = {
 }
 #: Needs that are no keys of a column: those of examples, and what an array of tokens tells.
 OTHERS = {*OF_EXAMPLES, "mismatched", "token_values"}
-#: Needs read from the policy's logits: they carry gradient, as its log-probabilities do.
-READINGS = {"token_divergence", "token_reverse_divergence", "token_log_squares"}
 #: What a method that counts tokens reads.
 COUNTS = {"tokens", "mean_policy"}
 #: Nats by which rounding may lift a log-probability above zero.
@@ -59,7 +57,7 @@ SHARE = Kind("a number between 0 and 1", lambda item: _finite(item) and 0 <= ite
 COUNT = Kind("a number of tokens, an integer >= 1", lambda item: type(item) is int and item >= 1)
 TRUTH = Kind("true or false", lambda item: isinstance(item, bool))
 KINDS = {"reference": NATS, "token_reference": NATS, "embedding": NUMBER, "propensity": SHARE}
-KINDS |= {"label": SHARE}
+KINDS |= {"label": SHARE, "token_log_squares": NATS}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from plumbline.outside.point import loss_at
 from plumbline.plugins import MethodSpec, method_spec
 
 #: The needs that what such a trainer computes can satisfy.
-KNOWN = ("reference", "token_values", "token_reference", "mismatched")
+KNOWN = ("reference", "token_values", "token_reference", "token_log_squares", "mismatched")
 
 
 def trl_loss(trainer: type, name: str, *, folder: Path | None = None, **point: float) -> type:
@@ -107,8 +107,25 @@ class _Passes:
         if "token_values" in needs:
             needed |= {"token_policy": tokens, "token_mask": _to_the_left(mask, mask)}
         if "token_reference" in needs:
-            needed["token_reference"] = _to_the_left(_log_probs(self.frozen[-1], mask), mask)
+            needed["token_reference"] = _to_the_left(self.token_references(mask), mask)
+        if "token_log_squares" in needs:
+            needed["token_log_squares"] = _to_the_left(self.log_squares(mask), mask)
         return Completions(tokens.sum(-1), mask.sum(-1), needed)
+
+    def token_references(self, mask: Tensor) -> Tensor:
+        if "ref_chosen_logps" in self.inputs or "ref_logps" in self.inputs:
+            raise ConfigError(
+                f"{self.spec.name} needs token_reference: leave precompute_ref_log_probs off, "
+                "which keeps sums"
+            )
+        return _log_probs(self.frozen[-1], mask).detach()
+
+    def log_squares(self, mask: Tensor) -> Tensor:
+        """What TRL computes of its logits for WPO only."""
+        squares = getattr(self.policy[-1], "log_sum_sq_probs", None)
+        if squares is None:
+            raise ConfigError(f"{self.spec.name} needs token_log_squares: set use_weighting=True")
+        return squares[:, -mask.shape[1] :] * mask
 
     def references(self, mask: Tensor) -> Tensor:
         """Sums under the reference: of TRL's pass before training, or of the one just made."""

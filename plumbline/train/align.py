@@ -116,7 +116,7 @@ class PreferenceTrainer(MicroBatchTrainer):
 
     def _gather(self, parts: Sequence[Tensor]) -> Tensor:
         """Micro-batches of all processes one below another, padded with zeros to the widest."""
-        stacked = self.accelerator.pad_across_processes(_stack(parts), dim=1)
+        stacked = self.accelerator.pad_across_processes(_stack(parts), dim=-1)
         return self.accelerator.gather(stacked)
 
     @torch.no_grad()
@@ -132,7 +132,7 @@ class PreferenceTrainer(MicroBatchTrainer):
         shares = gradient.chunk(world)[rank].split([len(part) for part in parts])
         own = losses.chunk(world)[rank].split(counts)
         for item, part, share, values in zip(batches, parts, shares, own, strict=True):
-            item["gradient"], item["losses"] = share[:, : part.shape[1]], values
+            item["gradient"], item["losses"] = share[..., : part.shape[-1]], values
 
     def compute_loss(self, model: Policy, inputs: dict[str, Any], **_: Any) -> Tensor:
         """This micro-batch's part of the mean loss, with that part's gradient.
@@ -146,7 +146,7 @@ class PreferenceTrainer(MicroBatchTrainer):
         else:
             mismatched = self.objective.mismatched(model, batch)
             losses, gradient = self._differentiate(tokens, mismatched, batch)
-        self._record(losses, tokens.detach(), last="last" in inputs)
+        self._record(losses, tokens[:, 0].detach(), last="last" in inputs)
         if self.objective.relabel:
             self._relabel(self.objective.relabelled(tokens, batch), last="last" in inputs)
         surrogate = (gradient * tokens).sum() * self.geometry.world
@@ -291,6 +291,6 @@ def _epochs(examples: Sequence[Example], batch: int, epochs: int, seed: int) -> 
 
 
 def _stack(parts: Sequence[Tensor]) -> Tensor:
-    """Blocks of rows [R, T] one below another, padded with zeros to the widest."""
-    width = max(part.shape[1] for part in parts)
-    return torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])
+    """Blocks of rows [R, ..., T] one below another, padded with zeros to the widest."""
+    width = max(part.shape[-1] for part in parts)
+    return torch.cat([pad(part, (0, width - part.shape[-1])) for part in parts])

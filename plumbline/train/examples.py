@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from plumbline.artifacts import derive_seed
 from plumbline.errors import DataError
 from plumbline.model.logprobs import row_length
 from plumbline.model.sequences import Group
@@ -25,7 +27,7 @@ class Example:
     Pairs: K = 2, chosen first. Singles: K = 1. Lists: K = N. references: summed reference
     log-probabilities, nats, one per completion. mismatched: another prompt's completion (singles).
     cut: tokens that truncation removed. embedding [H], propensity, label: of `batches.OF_EXAMPLES`,
-    None unless needed.
+    None unless needed. annotations: by need, a number for each completion token.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Example:
     embedding: Tensor | None = field(default=None, compare=False)
     propensity: float | None = None
     label: float | None = None
+    annotations: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
 
     @property
     def group(self) -> Group:
@@ -105,6 +108,33 @@ def _example(
     )
 
 
+def labelled(examples: Sequence[Example], scores: Sequence[Sequence[float]]) -> list[Example]:
+    """Examples with other labels, from a score of each completion; see `data.labels`.
+
+    Of a pair the completion with the higher score is chosen, a single is desirable above 1/2.
+    What belongs to a completion goes where it goes.
+    """
+    return [_labelled(example, own) for example, own in zip(examples, scores, strict=True)]
+
+
+def _labelled(example: Example, scores: Sequence[float]) -> Example:
+    if example.scores is not None:
+        return replace(example, scores=tuple(scores))
+    if example.desirable is not None:
+        return replace(example, desirable=scores[0] > 0.5)
+    return example if scores[0] > scores[1] else turned(example)
+
+
+def turned(example: Example) -> Example:
+    """A pair with its labels exchanged, and all that belongs to its completions with them."""
+    return replace(
+        example,
+        completions=example.completions[::-1],
+        references=example.references[::-1],
+        annotations={need: values[::-1] for need, values in example.annotations.items()},
+    )
+
+
 def with_references(
     examples: Sequence[Example], references: dict[tuple[str, int], float]
 ) -> list[Example]:
@@ -134,3 +164,37 @@ def with_embeddings(
 ) -> list[Example]:
     """Examples with their prompts' embeddings, by id."""
     return [replace(item, embedding=torch.from_numpy(vectors[item.id])) for item in examples]
+
+
+def annotated(
+    examples: Sequence[Example], need: str, values: Mapping[tuple[str, int], Sequence[float]]
+) -> list[Example]:
+    """Examples with a number for each completion token, by (example id, index of completion)."""
+    return [_annotated(example, need, values) for example in examples]
+
+
+def _annotated(
+    example: Example, need: str, values: Mapping[tuple[str, int], Sequence[float]]
+) -> Example:
+    found = tuple(tuple(values[example.id, row]) for row in range(len(example.completions)))
+    return replace(example, annotations={**example.annotations, need: found})
+
+
+def samples(examples: Sequence[Example], seed: int) -> dict[tuple[str, int], list[float]]:
+    """One on as many tokens of each completion as the example's shortest has, zero on the others.
+
+    They are drawn without replacement, by the seed, the example's id and the completion's index.
+    """
+    return {
+        (example.id, row): _sample(len(ids), min(map(len, example.completions)), seed, example, row)
+        for example in examples
+        for row, ids in enumerate(example.completions)
+    }
+
+
+def _sample(length: int, kept: int, seed: int, example: Example, row: int) -> list[float]:
+    chosen = random.Random(derive_seed("sample", seed, example.id, row)).sample(range(length), kept)
+    marks = [0.0] * length
+    for place in chosen:
+        marks[place] = 1.0
+    return marks

@@ -16,12 +16,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from plumbline.batches import OF_EXAMPLES, Completions, Lists, Pairs, Singles
 from plumbline.errors import MethodError
+from plumbline.model.head import LogSquares, Reading
+from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import Group, Sequences
 from plumbline.plugins import MethodSpec, load_method, load_relabel
 from plumbline.train.examples import Example
+
+#: Needs that are numbers of the policy's own logits, by the frozen reference.
+READINGS: dict[str, Callable[[Policy | None], Callable[[Sequences], Reading]]] = {
+    "token_divergence": lambda reference: reference.divergence,
+    "token_reverse_divergence": lambda reference: reference.reverse_divergence,
+    "token_log_squares": lambda reference: lambda sequences: LogSquares(),
+}
+#: Those for which the reference is kept at hand while training.
+BESIDE_REFERENCE = {"token_divergence", "token_reverse_divergence"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,8 @@ class Inputs:
 
     sequences: of the R completions. references: [B, K]. desirable: [B] bool or None.
     scores: [B, K] or None. mismatched: of B completions, or None; mismatched_references: [B] or
-    None. of_examples: of `batches.OF_EXAMPLES` what the examples have, [B, ...].
+    None. of_examples: of `batches.OF_EXAMPLES` what the examples have, [B, ...]. annotations: by
+    need, [R, T], zero on padding.
     """
 
     sequences: Sequences
@@ -41,6 +54,7 @@ class Inputs:
     mismatched_references: Tensor | None
     ids: tuple[str, ...]
     of_examples: Mapping[str, Tensor] = field(default_factory=dict)
+    annotations: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def tokens(self) -> Tensor:
@@ -54,8 +68,11 @@ class Inputs:
             for item in fields(self)
             if hasattr(value := getattr(self, item.name), "to")
         }
-        of_examples = {name: value.to(device) for name, value in self.of_examples.items()}
-        return replace(self, **moved, of_examples=of_examples)
+        mappings = {
+            name: {key: value.to(device) for key, value in getattr(self, name).items()}
+            for name in ("of_examples", "annotations")
+        }
+        return replace(self, **moved, **mappings)
 
 
 def collate(examples: Sequence[Example], pack: Callable[[Sequence[Group]], Sequences]) -> Inputs:
@@ -75,7 +92,14 @@ def collate(examples: Sequence[Example], pack: Callable[[Sequence[Group]], Seque
             for name in OF_EXAMPLES
             if getattr(first, name) is not None
         },
+        annotations={name: _annotation(examples, name) for name in first.annotations},
     )
+
+
+def _annotation(examples: Sequence[Example], name: str) -> Tensor:
+    """[R, T], completion by completion, zero on padding."""
+    rows = [torch.tensor(row) for item in examples for row in item.annotations[name]]
+    return pad_sequence(rows, batch_first=True)
 
 
 def _column(examples: Sequence[Example], name: str, present: bool) -> Tensor | None:
@@ -87,21 +111,29 @@ class Objective:
     """A method at a grid point, ready to turn log-probabilities into coefficients.
 
     relabel: from a batch to the labels [B] that its examples keep; None unless `label` is needed.
+    readings: what it needs of the policy's logits beside log-probabilities, by need.
     """
 
     spec: MethodSpec
     loss: Callable[[Any], Tensor]
     relabel: Callable[[Any], Tensor] | None = None
+    readings: Mapping[str, Callable[[Sequences], Reading]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, spec: MethodSpec, point: dict[str, float]) -> Objective:
-        """The objective of a method file at hyperparameters `point`."""
-        relabel = _relabel(spec, point) if "label" in spec.card.needs else None
-        return cls(spec, partial(load_method(spec), **point), relabel)
+    def of(
+        cls, spec: MethodSpec, point: dict[str, float], reference: Policy | None = None
+    ) -> Objective:
+        """The objective of a method file at hyperparameters `point`.
 
-    def forward(self, policy: Callable[[Sequences], Tensor], inputs: Inputs) -> Tensor:
-        """Token log-probabilities of every completion, [R, T]."""
-        return policy(inputs.sequences)[0]
+        reference: the frozen model, for a method of which `beside_reference` is true.
+        """
+        readings = {name: READINGS[name](reference) for name in spec.card.needs if name in READINGS}
+        relabel = _relabel(spec, point) if "label" in spec.card.needs else None
+        return cls(spec, partial(load_method(spec), **point), relabel, readings)
+
+    def forward(self, policy: Callable[..., Tensor], inputs: Inputs) -> Tensor:
+        """[R, S, T]: of every completion first the token log-probabilities, then the readings."""
+        return policy(inputs.sequences, tuple(self.readings.values())).movedim(0, 1)
 
     @torch.no_grad()
     def mismatched(self, policy: Callable[[Sequences], Tensor], inputs: Inputs) -> Tensor | None:
@@ -113,7 +145,7 @@ class Objective:
     def coefficients(
         self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None, examples: int
     ) -> tuple[Tensor, Tensor]:
-        """Per-example losses [B] and d(sum of losses / examples)/d(token log-probability) [R, T].
+        """Per-example losses [B] and d(sum of losses / examples)/d(what `forward` gave) [R, S, T].
 
         examples: size of the global batch, over which the mean is taken.
         """
@@ -144,7 +176,11 @@ class Objective:
         self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None
     ) -> Pairs | Singles | Lists:
         shape = inputs.tokens.shape
-        whole = self._completions(tokens.view(*shape, -1), inputs.tokens, inputs.references)
+        values, *read = tokens.unflatten(0, shape).unbind(2)
+        token_level = dict(zip(self.readings, read, strict=True)) | {
+            name: value.unflatten(0, shape) for name, value in inputs.annotations.items()
+        }
+        whole = self._completions(values, inputs.tokens, inputs.references, token_level)
         if self.spec.feedback == "lists":
             return Lists(whole, inputs.scores)
         first, *rest = (self._column(whole, index) for index in range(shape[1]))
@@ -152,12 +188,19 @@ class Objective:
             return Pairs(first, *rest)
         return Singles(first, inputs.desirable, self._mismatched(inputs, mismatched))
 
-    def _completions(self, tokens: Tensor, counts: Tensor, reference: Tensor) -> Completions:
-        """A column of responses from its token log-probabilities [..., T]."""
+    def _completions(
+        self,
+        tokens: Tensor,
+        counts: Tensor,
+        reference: Tensor,
+        token_level: Mapping[str, Tensor],
+    ) -> Completions:
+        """A column of responses from its token log-probabilities and other needs [..., T]."""
         mask = torch.arange(tokens.shape[-1], device=tokens.device) < counts[..., None]
         known = {
             "reference": {"reference": reference},
             "token_values": {"token_policy": tokens, "token_mask": mask},
+            **{name: {name: value} for name, value in token_level.items()},
         }
         needs = [known[name] for name in self.spec.card.needs if name in known]
         needed = {name: value for item in needs for name, value in item.items()}
@@ -171,7 +214,12 @@ class Objective:
         if tokens is None:
             return None
         lengths = inputs.mismatched.lengths
-        return self._completions(tokens, lengths, inputs.mismatched_references)
+        return self._completions(tokens, lengths, inputs.mismatched_references, {})
+
+
+def beside_reference(spec: MethodSpec) -> bool:
+    """Whether a method reads the policy's logits beside the reference's."""
+    return not BESIDE_REFERENCE.isdisjoint(spec.card.needs)
 
 
 def _relabel(spec: MethodSpec, point: dict[str, float]) -> Callable[[Any], Tensor]:

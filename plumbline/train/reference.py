@@ -6,9 +6,12 @@ And, where a method asks for it, a pass over the prompts alone for their embeddi
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from plumbline import ENGINE
 from plumbline.artifacts import (
@@ -21,14 +24,21 @@ from plumbline.artifacts import (
     write_vectors,
 )
 from plumbline.batches import EMBEDDED
-from plumbline.data import views
+from plumbline.data import labels, views
 from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
+from plumbline.layout import parts as parts_of
 from plumbline.model.logprobs import Policy, mean_hidden, row_length, sequence_logprobs
 from plumbline.rows import REFERENCE
 from plumbline.schema import Align, Execution, Setting
 from plumbline.train.base import model_digest
-from plumbline.train.examples import Example, tokenise, with_embeddings, with_references
+from plumbline.train.examples import (
+    Example,
+    labelled,
+    tokenise,
+    with_embeddings,
+    with_references,
+)
 from plumbline.train.start import start
 
 
@@ -45,8 +55,13 @@ def examples(
     setting: Setting, folders: SettingFolder, feedback: str, tokenizer: Any
 ) -> list[Example]:
     """The tokenised training examples of one feedback, without references."""
-    rows = read_rows(folders.data("train"))
-    return tokenise(view(setting, rows, feedback), feedback, tokenizer, setting.align)
+    rows = training_rows(setting, folders, feedback)
+    return tokenise(rows, feedback, tokenizer, setting.align)
+
+
+def training_rows(setting: Setting, folders: SettingFolder, feedback: str) -> list[dict[str, Any]]:
+    """The view of the train split that a method of one feedback learns from."""
+    return view(setting, read_rows(folders.data("train")), feedback)
 
 
 def fingerprint(setting: Setting, folders: SettingFolder, feedback: str) -> dict[str, Any]:
@@ -73,17 +88,46 @@ def reference(
     """
     policy, tokenizer = start(folders.sft, setting, execution)
     policy.eval()
-    made_from = fingerprint(setting, folders, feedback)
     given = examples(setting, folders, feedback, tokenizer)
-    work = folders.reference_parts(feedback)
+    made_from = fingerprint(setting, folders, feedback)
+    write_in_parts(
+        folders.reference(feedback), given, REFERENCE, made_from, partial(_reference_rows, policy)
+    )
+
+
+def _reference_rows(policy: Policy, given: list[Example]) -> list[dict[str, Any]]:
+    values = sequence_logprobs(policy, [item.whole for item in given])
+    return [
+        {"id": item.id, "index": index, "logprob": value, "tokens": len(completion)}
+        for item, sums in zip(given, values, strict=True)
+        for index, (value, completion) in enumerate(zip(sums, item.whole[1], strict=True))
+    ]
+
+
+def write_in_parts(
+    path: Path,
+    given: list[Example],
+    schema: pa.Schema,
+    made_from: dict[str, Any],
+    rows_of: Callable[[list[Example]], list[dict[str, Any]]],
+) -> None:
+    """Write the rows of all examples' completions, in their order, going on from what is there.
+
+    rows_of: the rows of some examples, each with `id` and `index`. Parts lie beside `path` while
+    the pass runs.
+    """
+    work = parts_of(path)
     with lock(work):
         parts = [
-            _part(policy, given, rows, work / f"{number}.parquet", made_from)
+            _part(
+                [given[row] for row in rows], work / f"{number}.parquet", schema, made_from, rows_of
+            )
             for number, rows in enumerate(_parts(given))
         ]
-        table = {(row["id"], row["index"]): row for part in parts for row in part}
-        ordered = [table[item.id, index] for item in given for index in range(len(item.whole[1]))]
-        write_rows(folders.reference(feedback), ordered, REFERENCE, made_from)
+        table = [row for part in parts for row in part]
+        places = {item.id: place for place, item in enumerate(given)}
+        table.sort(key=lambda row: (places[row["id"]], row["index"]))
+        write_rows(path, table, schema, made_from)
     shutil.rmtree(work)
 
 
@@ -98,18 +142,16 @@ def _parts(given: list[Example]) -> list[list[int]]:
 
 
 def _part(
-    policy: Policy, given: list[Example], rows: list[int], path: Path, made_from: dict[str, Any]
+    given: list[Example],
+    path: Path,
+    schema: pa.Schema,
+    made_from: dict[str, Any],
+    rows_of: Callable[[list[Example]], list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
-    """REFERENCE rows of some examples, read where an interrupted pass has left them."""
+    """The rows of some examples, read where an interrupted pass has left them."""
     if not is_current(path, made_from):
-        values = sequence_logprobs(policy, [given[row].whole for row in rows])
-        found = [
-            {"id": given[row].id, "index": index, "logprob": value, "tokens": len(completion)}
-            for row, sums in zip(rows, values, strict=True)
-            for index, (value, completion) in enumerate(zip(sums, given[row].whole[1], strict=True))
-        ]
-        write_rows(path, found, REFERENCE, made_from)
-        print(f"{path.parent.name}: {len(rows)} more of {len(given)}", flush=True)
+        write_rows(path, rows_of(given), schema, made_from)
+        print(f"{path.parent.name}: {len(given)} more examples", flush=True)
     return read_rows(path)
 
 
@@ -129,27 +171,44 @@ def embeddings(
 
 
 def referenced_examples(
-    setting: Setting,
-    folders: SettingFolder,
-    feedback: str,
-    tokenizer: Any,
-    needs: Collection[str] = (),
+    setting: Setting, folders: SettingFolder, feedback: str, tokenizer: Any
 ) -> list[Example]:
-    """Training examples with their references, and with what else the reference gives of `needs`.
+    """Training examples with their references, as the data label them.
 
     Raises IntegrityError where the reference file was made from another model or other data.
     """
     path = _current(folders.reference(feedback), setting, folders, feedback)
     table = {(row["id"], row["index"]): row["logprob"] for row in read_rows(path)}
-    found = with_references(examples(setting, folders, feedback, tokenizer), table)
+    return with_references(examples(setting, folders, feedback, tokenizer), table)
+
+
+def with_labels(
+    given: list[Example], setting: Setting, folders: SettingFolder, feedback: str, rule: str
+) -> list[Example]:
+    """All training examples as a key of `labels.RULES` labels them."""
+    rows = training_rows(setting, folders, feedback)
+    return labelled(given, labels.scores(rows, feedback, rule, setting.data.seed))
+
+
+def with_prompts(
+    given: list[Example],
+    setting: Setting,
+    folders: SettingFolder,
+    feedback: str,
+    needs: Collection[str],
+) -> list[Example]:
+    """Training examples with what a method needs to know of their prompts, and nothing else.
+
+    Raises IntegrityError where the embeddings were made from another model or other data.
+    """
     if not EMBEDDED.isdisjoint(needs):
         path = _current(folders.embeddings(feedback), setting, folders, feedback)
-        found = with_embeddings(found, read_vectors(path))
+        given = with_embeddings(given, read_vectors(path))
     if "propensity" in needs:
         from plumbline.train.propensity import with_propensities  # its library takes a second
 
-        found = with_propensities(found, setting.data.seed)
-    return found
+        given = with_propensities(given, setting.data.seed)
+    return given
 
 
 def _current(path: Path, setting: Setting, folders: SettingFolder, feedback: str) -> Path:

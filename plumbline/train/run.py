@@ -26,17 +26,24 @@ from plumbline.generate import answer
 from plumbline.layout import Run, SettingFolder
 from plumbline.model.adapter import attach, merged
 from plumbline.model.folder import load_pretrained, load_tokenizer, save
+from plumbline.model.logprobs import Policy
 from plumbline.plugins import SFT, MethodSpec
 from plumbline.prompts import prompts_of
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
+from plumbline.train.annotate import made_from, with_needs
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise
 from plumbline.train.geometry import choose, first, hold
-from plumbline.train.objective import Objective
+from plumbline.train.objective import Objective, beside_reference
 from plumbline.train.probe import Probe
-from plumbline.train.reference import fingerprint, referenced_examples
+from plumbline.train.reference import (
+    fingerprint,
+    referenced_examples,
+    with_labels,
+    with_prompts,
+)
 from plumbline.train.start import start
 from plumbline.train.trainer import Place
 
@@ -61,6 +68,11 @@ class Bench:
         """The method's file."""
         return self.experiment.method(self.method)
 
+    @property
+    def labels(self) -> str:
+        """What it learns from: the data's own labels, or a control's."""
+        return self.experiment.labels(self.method)
+
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The SFT model's."""
@@ -68,10 +80,16 @@ class Bench:
 
     @cached_property
     def examples(self) -> list[Example]:
-        """The training examples with their references."""
-        return referenced_examples(
-            self.setting, self.folders, self.spec.feedback, self.tokenizer, self.spec.card.needs
-        )
+        """The training examples with their references and what else the method needs of them.
+
+        Numbers of tokens come before labels, which turn pairs around with all that they have, and
+        propensities after them, as they ask who is desirable.
+        """
+        where = self.setting, self.folders, self.spec.feedback
+        given = referenced_examples(*where, self.tokenizer)
+        given = with_needs(given, self.setting, self.folders, self.spec)
+        given = with_labels(given, *where, self.labels)
+        return with_prompts(given, *where, self.spec.card.needs)
 
     @cached_property
     def held_out(self) -> list[Example]:
@@ -126,11 +144,22 @@ class Bench:
         if self.method in self.experiment.models:
             choice = self.experiment.models[self.method]
             return {"engine": ENGINE, "given": choice.model_dump(exclude={"title"})}
+        # Without the key where labels are the data's own, so that older records stay current.
+        others = {} if self.labels == "given" else {"labels": self.labels}
         return {
             "method": self.spec.digest,
+            **others,
             "recipe": self.setting.align.model_dump(),
             **fingerprint(self.setting, self.folders, self.spec.feedback),
+            **{
+                need: made_from(self.setting, self.folders, self.spec.feedback, need)
+                for need in self.spec.annotated
+            },
         }
+
+    def point(self, run: Run) -> dict[str, float]:
+        """The run's hyperparameters."""
+        return self.experiment.point(run.method, run.point)
 
     def sft(self) -> Row:
         """The outcome of not aligning: the SFT model, where it lies."""
@@ -154,7 +183,7 @@ class Bench:
         batch = getattr(recipe.batch, self.spec.feedback)
         longest = max(self.examples, key=lambda item: item.length).group
         shape = choose(policy, longest, batch, execution)
-        objective = Objective.of(self.spec, self.experiment.point(run.method, run.point))
+        objective = Objective.of(self.spec, self.point(run), self.beside())
         probe = self.probe(run.seed)
         torch.manual_seed(derive_seed("align", run.seed))
         place = Place(run.work, execution.checkpoint_every, parts)
@@ -179,6 +208,13 @@ class Bench:
             "tokens_cut": sum(example.cut for example in self.examples),
             "geometry": {"batch": shape.batch, "micro": shape.micro, "processes": shape.world},
         }
+
+    def beside(self) -> Policy | None:
+        """The frozen reference, for a method that compares whole distributions with it."""
+        if not beside_reference(self.spec):
+            return None
+        policy, _ = start(self.folders.sft, self.setting, self.experiment.execution)
+        return policy.eval().requires_grad_(False)
 
     def _log(self, run: Run, dynamics: Dynamics, probe: Probe) -> None:
         if first():

@@ -49,6 +49,11 @@ MUTATIONS = {
     ),
     "declaration: no reason": (CARD, CARD + ', exempt=(("toy_run", ""),)', "gives no reason"),
     "signature: positional": ("batch: Pairs, *, beta", "batch: Pairs, beta", "keyword-only"),
+    "signature: a key of the experiment file": (
+        "*, beta: Positive = 0.1",
+        "*, beta: Positive = 0.1, labels: Positive = 0.1",
+        "'labels' is a key of experiment files",
+    ),
     "signature: no range": ("beta: Positive = 0.1", "beta: float = 0.1", "with its range"),
     "signature: out of range": ("beta: Positive = 0.1", "beta: Positive = -0.1", "is not > 0"),
     "optimum: none": (CARD, CARD + ', optimum="beta > n", theorem="1"', "for n = 2"),

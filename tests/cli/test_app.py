@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 from plumbline import errors
 from plumbline.cli.app import app
 
-STAGES = "data pretrain sft reference embed align generate score select aggregate report".split()
+STAGES = (
+    "data pretrain sft reference embed auxiliary annotate align generate score select aggregate "
+    "report"
+).split()
 COMMANDS = {item.name or item.callback.__name__: item for item in app.registered_commands}
 NAMES = list(COMMANDS)
 MAIN = "from plumbline.cli.app import main; main()"

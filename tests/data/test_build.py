@@ -55,6 +55,19 @@ def contents(folder: Path, split: str) -> list[str]:
     return [row["prompt"][-1]["content"] for row in read_rows(folder / f"{split}.parquet")]
 
 
+def test_the_record_counts_the_labels_of_each_class(tmp_path: Path, prompts) -> None:
+    """Every tenth answer is bad; of a pair both classes get one."""
+    mixed = [
+        {"prompt": text, "completion": f"answer {text}", "label": number % 10 > 0}
+        for number, text in enumerate(prompts)
+    ]
+    record = build(from_rows(tmp_path, mixed), tmp_path)
+    kept = [row["label"] for row in mixed if bucket(row["prompt"]) < 800]
+    assert record["labels"] == {"desirable": sum(kept), "undesirable": len(kept) - sum(kept)}
+    paired = build(from_rows(tmp_path, feedback(prompts)), tmp_path)
+    assert paired["labels"] == {"desirable": len(kept), "undesirable": len(kept)}
+
+
 def test_every_prompt_lies_in_the_split_of_its_hash(tmp_path: Path, prompts) -> None:
     record = build(from_rows(tmp_path, feedback(prompts)), tmp_path)
     assert contents(tmp_path, "train") == [text for text in prompts if bucket(text) < 800]

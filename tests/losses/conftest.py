@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from differences import slopes
 from torch import Tensor
 
 from plumbline import Completions, Lists, Pairs, Singles
@@ -51,16 +52,73 @@ def lists(policy, scores, reference=0.0) -> Lists:
     return Lists(column(policy, reference), torch.tensor(scores, dtype=torch.float64))
 
 
+def token_column(policy, reference, **needs) -> Completions:
+    """float64 completions from ragged lists [B][tokens] of per-token numbers, all with gradient.
+
+    needs: per-token numbers of the same form, by the name under which a batch has them.
+    """
+    given = {"token_policy": policy, "token_reference": reference, **needs}
+    needed = {name: _padded(rows).requires_grad_() for name, rows in given.items()}
+    counts = torch.tensor([len(row) for row in policy])
+    mask = torch.arange(max(counts)) < counts[:, None]
+    found = needed["token_reference"].detach().sum(-1)
+    return Completions(
+        needed["token_policy"].sum(-1), counts, {**needed, "token_mask": mask, "reference": found}
+    )
+
+
+def _padded(rows) -> Tensor:
+    given = [torch.tensor(row, dtype=torch.float64) for row in rows]
+    return torch.nn.utils.rnn.pad_sequence(given, batch_first=True)
+
+
+def token_gradient(losses: Tensor, completions: Completions, name: str = "token_policy") -> Tensor:
+    """d(sum of losses)/d(per-token numbers `name`) of one column, [B, T]."""
+    (found,) = torch.autograd.grad(
+        losses.sum(),
+        completions.needed[name],
+        retain_graph=True,
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return found
+
+
 def gradient(losses: Tensor, completions: Completions) -> Tensor:
     """d(sum of losses)/d(log-probability) of one column."""
     (found,) = torch.autograd.grad(losses.sum(), completions.policy, retain_graph=True)
     return found
 
 
+def with_slopes(losses: Tensor, batch: Pairs) -> Tensor:
+    """[3, B]: the losses of pairs, and their gradients on chosen and on rejected."""
+    sides = (gradient(losses, side) for side in (batch.chosen, batch.rejected))
+    return torch.stack([losses.detach(), *sides])
+
+
+def by_hand(formula: Callable[..., float], rows: list) -> Tensor:
+    """What `with_slopes` must give, [3, B]: a formula in plain floats over (log-probability of
+    chosen, of rejected, their references, their tokens), and its central differences."""
+    found = []
+    for chosen, rejected, *rest in rows:
+        slope = slopes(lambda point, rest=rest: formula(*point, *rest), [chosen, rejected])
+        found.append([formula(chosen, rejected, *rest), *slope])
+    return torch.tensor(found, dtype=torch.float64).T
+
+
 @pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
-    """Builders of batches, and `gradient`."""
-    return SimpleNamespace(pairs=pairs, singles=singles, lists=lists, gradient=gradient)
+    """Builders of batches, and `gradient`, `with_slopes` and `by_hand`."""
+    return SimpleNamespace(
+        pairs=pairs,
+        singles=singles,
+        lists=lists,
+        gradient=gradient,
+        with_slopes=with_slopes,
+        by_hand=by_hand,
+        token_column=token_column,
+        token_gradient=token_gradient,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,13 @@ def test_weights_scale_their_class(kto, make):
     torch.testing.assert_close(weighted, plain * torch.tensor([2.0, 3.0]).double())
 
 
+def test_weights_balance_the_classes(kto, make):
+    """1 undesirable response among 99 desirable ones, weighted 99, pushes as hard as they do."""
+    batch = make.singles([3.0] * 100, [True] * 99 + [False], mismatched=[0.5] * 100)
+    slopes = make.gradient(kto(batch, undesirable_weight=99.0), batch.completion)
+    assert slopes[99].item() == pytest.approx(-slopes[:99].sum().item()) != 0
+
+
 def test_losses_stay_between_zero_and_one(kto, make):
     batch = make.singles([-1e4, 1e4, -1e4, 1e4], [True, True, False, False], mismatched=[0.0])
     assert kto(batch).tolist() == pytest.approx([1, 0, 0, 1])

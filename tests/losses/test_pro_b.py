@@ -79,3 +79,14 @@ def test_defaults(pro_b, make):
     batch = make.singles([-10.0, -3.0], [True, False])
     stated = pro_b(batch, beta=0.1, alpha=2.5, desirable_weight=1.0, undesirable_weight=1.0)
     assert torch.equal(pro_b(batch), stated)
+
+
+def test_weights_balance_the_classes(pro_b, make):
+    """Source: E[s] = 0 and one regularizer for each class, where weight times count agrees: 1
+    undesirable response among 99 desirable ones, weighted 99, at one log-ratio."""
+    batch = make.singles([3.0] * 100, [True] * 99 + [False])
+    losses = pro_b(batch, beta=0.1, alpha=2.5, undesirable_weight=99.0)
+    slopes = make.gradient(losses, batch.completion)
+    held = 2.5 * (1 / (1 + math.exp(-0.3)) - 0.5)
+    assert slopes[:99].sum().item() == pytest.approx(99 * 0.1 * (held - 0.5))
+    assert slopes[99].item() == pytest.approx(99 * 0.1 * (held + 0.5))

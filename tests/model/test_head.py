@@ -20,7 +20,17 @@ from transformers import (
 
 from plumbline.errors import ConfigError
 from plumbline.model import head
-from plumbline.model.head import Divergence, Entropy, Head, Logprob, check_head, head_of, read
+from plumbline.model.head import (
+    Divergence,
+    Entropy,
+    Head,
+    Logprob,
+    LogSquares,
+    ReverseDivergence,
+    check_head,
+    head_of,
+    read,
+)
 
 ROWS, WIDTH, WORDS = 7, 5, 30
 
@@ -59,6 +69,14 @@ READINGS = {
     "divergence": (
         lambda other: Divergence(other, OTHER.to(other.weight.dtype)),
         lambda logs, other: (other.exp() * (other - logs)).sum(1),
+    ),
+    "reverse divergence": (
+        lambda other: ReverseDivergence(other, OTHER.to(other.weight.dtype)),
+        lambda logs, other: (logs.exp() * (logs - other)).sum(1),
+    ),
+    "log squares": (
+        lambda other: LogSquares(),
+        lambda logs, other: logs.exp().square().sum(1).log(),
     ),
 }
 

@@ -106,6 +106,27 @@ def test_a_step_on_pairs_is_trls(tmp_path, name, loss_type, given):
     ), "TRL's own metrics are still logged"
 
 
+def test_a_step_on_tokens_is_trls(tmp_path):
+    """LD-DPO, which looks at each token under the reference too."""
+    from trl import DPOTrainer
+
+    ours = trl_loss(DPOTrainer, "ld_dpo", beta=0.3, alpha=0.25)
+    ours = step(ours, dpo_config(tmp_path, beta=0.3), PAIRS)
+    assert_same(ours, step(DPOTrainer, dpo_config(tmp_path, beta=0.3, ld_alpha=0.25), PAIRS))
+
+
+def test_a_step_with_trls_weights_is_trls(tmp_path):
+    """WPO, whose weights TRL computes where it is asked to weigh."""
+    from trl import DPOTrainer
+
+    weighing = {"use_weighting": True, "beta": 0.3}
+    ours = trl_loss(DPOTrainer, "wpo", beta=0.3)
+    ours = step(ours, dpo_config(tmp_path, loss_type="hinge", **weighing), PAIRS)
+    assert_same(ours, step(DPOTrainer, dpo_config(tmp_path, **weighing), PAIRS))
+    with pytest.raises(ConfigError, match="wpo needs token_log_squares: set use_weighting=True"):
+        step(trl_loss(DPOTrainer, "wpo"), dpo_config(tmp_path), PAIRS)
+
+
 def test_a_step_on_singles_is_trls(tmp_path):
     from trl import KTOTrainer
 
@@ -183,3 +204,6 @@ def test_what_a_trainer_cannot_give_is_refused(tmp_path):
     with pytest.raises(ConfigError, match='kto needs mismatched: set loss_type="kto"'):
         config = kto_config(tmp_path, loss_type="apo_zero_unpaired")
         step(trl_loss(KTOTrainer, "kto"), config, SINGLES)
+    with pytest.raises(ConfigError, match="needs token_reference: leave precompute_ref_log_probs"):
+        config = dpo_config(tmp_path, precompute_ref_log_probs=True)
+        step(trl_loss(DPOTrainer, "ld_dpo"), config, PAIRS)

@@ -137,7 +137,9 @@ def test_no_forward_pass_is_larger_than_a_micro_batch(train, name, monkeypatch):
     """KTO's mismatched completions included: that is what micro-batches are for."""
     rows, plain = [], Policy.forward
     monkeypatch.setattr(
-        Policy, "forward", lambda self, given: rows.append(given) or plain(self, given)
+        Policy,
+        "forward",
+        lambda self, given, *also: rows.append(given) or plain(self, given, *also),
     )
     train(of(name), micro=2)
     trained = [item for item in rows if len(item.lengths) != 2 * 3]  # the probe has three pairs

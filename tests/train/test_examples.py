@@ -8,7 +8,15 @@ from plumbline.errors import DataError
 from plumbline.model.tokenizer import word_tokenizer
 from plumbline.schema import Align
 from plumbline.toyland.world import VOCABULARY
-from plumbline.train.examples import Example, tokenise, with_references
+from plumbline.train.examples import (
+    Example,
+    annotated,
+    labelled,
+    samples,
+    tokenise,
+    turned,
+    with_references,
+)
 
 WORDS = VOCABULARY[10:]
 EOS, USER, BOT = 1, 2, 3
@@ -134,3 +142,54 @@ def test_an_example_the_reference_pass_has_not_seen(missing):
     del table[missing]
     with pytest.raises(DataError, match=f"example {missing[0]} has no reference"):
         with_references(rows, table)
+
+
+def test_other_labels_turn_a_pair_with_its_references():
+    pair = Example("a", (1,), ((2,), (3, 4)), references=(-1.0, -2.0))
+    kept, turned = labelled([pair, pair], [[1, 0], [0, 1]])
+    assert kept == pair
+    assert turned == Example("a", (1,), ((3, 4), (2,)), references=(-2.0, -1.0))
+
+
+def test_other_labels_of_singles_and_lists_leave_the_completions():
+    single = Example("b", (1,), ((2,),), desirable=True, mismatched=(4,), references=(-1.0,))
+    listed = Example("c", (1,), ((2,), (3,)), scores=(0.9, 0.2), references=(-1.0, -2.0))
+    bad, ranked = labelled([single, listed], [[0.0], [0.25, 0.75]])
+    assert bad == Example("b", (1,), ((2,),), desirable=False, mismatched=(4,), references=(-1.0,))
+    assert ranked == Example("c", (1,), ((2,), (3,)), scores=(0.25, 0.75), references=(-1.0, -2.0))
+
+
+PAIRS = [Example(str(number), (1,), ((2, 3, 4, 5, 6, 7, 8), (3, 9, 4))) for number in range(200)]
+
+
+def test_a_sample_takes_as_many_tokens_of_each_completion():
+    found = samples(PAIRS, seed=0)
+    assert len(found) == 400
+    for (_, index), marks in found.items():
+        assert len(marks) == (7, 3)[index] and sum(marks) == 3 and set(marks) <= {0.0, 1.0}
+
+
+def test_a_sample_is_uniform_and_without_replacement():
+    """200 samples of 3 in 7: each place about 86 times, with a deviation of 7."""
+    marks = [values for (_, index), values in samples(PAIRS, seed=0).items() if not index]
+    assert all(60 < sum(column) < 112 for column in zip(*marks, strict=True))
+
+
+def test_a_sample_depends_on_seed_and_example_alone():
+    assert samples(PAIRS[5:7], seed=3).items() <= samples(PAIRS, seed=3).items()
+    assert samples(PAIRS, seed=3) != samples(PAIRS, seed=4)
+
+
+def test_annotations_find_their_completions_and_one_another():
+    [first] = annotated([PAIRS[0]], "a", {("0", 1): [3.0], ("0", 0): [1.0, 2.0]})
+    [both] = annotated([first], "b", {("0", 0): [4.0], ("0", 1): [5.0]})
+    assert both.annotations == {"a": ((1.0, 2.0), (3.0,)), "b": ((4.0,), (5.0,))}
+
+
+def test_a_turned_pair_keeps_each_completions_own():
+    pair = Example("a", (1,), ((2, 3), (4,)), references=(-1.0, -2.0))
+    [pair] = annotated([pair], "n", {("a", 0): [0.5, 0.6], ("a", 1): [0.7]})
+    found = turned(pair)
+    assert found.completions == ((4,), (2, 3)) and found.references == (-2.0, -1.0)
+    assert found.annotations == {"n": ((0.7,), (0.5, 0.6))}
+    assert turned(found) == pair

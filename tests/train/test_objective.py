@@ -8,12 +8,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
 
+from plumbline import Completions, Pairs
 from plumbline.errors import MethodError
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import apart, together
 from plumbline.plugins import METHODS, method_spec, read_method
-from plumbline.train.objective import Objective, batch_metrics, collate
+from plumbline.train.examples import annotated, samples
+from plumbline.train.objective import Objective, batch_metrics, beside_reference, collate
 
 METHODS_AND_POINTS = [
     ("dpo", {"beta": 0.3}),
@@ -74,7 +78,7 @@ def test_dpo_by_hand(policy, examples, plain_batch):
     losses, coefficients = objective.coefficients(tokens, inputs, None, 4)
     torch.testing.assert_close(losses, (1 + (-h).exp()).log(), rtol=1e-9, atol=0)
     weight = 0.3 / (1 + h.exp()) / 4
-    expected = torch.stack([-weight, weight], 1).view(-1, 1).expand(-1, tokens.shape[1])
+    expected = torch.stack([-weight, weight], 1).view(-1, 1, 1).expand_as(tokens)
     torch.testing.assert_close(coefficients, expected, rtol=1e-9, atol=0)
 
 
@@ -203,7 +207,7 @@ def metrics_of(policy, given, name: str) -> tuple[dict[str, float], torch.Tensor
         tokens = objective.forward(model, inputs)
     mismatched = objective.mismatched(model, inputs)
     losses, _ = objective.coefficients(tokens, inputs, mismatched, len(given))
-    return batch_metrics(losses, tokens, inputs), losses
+    return batch_metrics(losses, tokens[:, 0], inputs), losses
 
 
 def test_pair_metrics_by_hand(policy, examples, plain_batch):
@@ -260,3 +264,134 @@ def test_lists_show_the_best_and_the_worst(policy, examples, plain_batch):
 def test_labels_without_a_rule_are_refused(objective_of):
     with pytest.raises(MethodError, match="def relabel"):
         objective_of(('needs=("reference",)', 'needs=("reference", "label")'))
+
+
+# What is known of each token
+
+TOKEN_METHODS = {
+    "sampo": {"beta": 0.3},
+    "ld_dpo": {"beta": 0.3, "alpha": 0.25},
+    "wpo": {"beta": 0.3},
+    "tdpo1": {"beta": 0.3},
+    "tdpo2": {"beta": 0.3, "alpha": 0.7},
+    "tis_dpo": {"beta": 0.3, "low": -0.4, "high": 0.9},
+    "sparse_po": {"beta": 0.3},
+}
+OTHER = 7  # the seed of the reference's weights
+
+
+def token_examples(examples, count: int) -> list:
+    """Pairs with a number for each token, as a pass over the data leaves them."""
+    given = examples("pairs", count)
+    places = {
+        (item.id, row): [-1 - place / 8 for place in range(len(ids))]
+        for item in given
+        for row, ids in enumerate(item.completions)
+    }
+    given = annotated(given, "token_reference", places)
+    for need, number in (("token_contrast", torch.sin), ("token_activity", torch.sigmoid)):
+        numbers = {key: number(torch.tensor(values)).tolist() for key, values in places.items()}
+        given = annotated(given, need, numbers)
+    return annotated(given, "token_sample", samples(given, seed=0))
+
+
+def plain_column(model, reference, given, index: int) -> Completions:
+    """Every need of one column by plain transformers: whole logits, one unpadded row at a time."""
+    found: dict[str, list[torch.Tensor]] = {}
+    for item in given:
+        ids = item.completions[index]
+        row, last = torch.tensor([[*item.prompt, *ids]]), len(item.prompt) - 1
+        logs = model(input_ids=row).logits[0, last:-1].log_softmax(-1)
+        with torch.no_grad():
+            theirs = reference(input_ids=row).logits[0, last:-1].log_softmax(-1)
+        values = {
+            "token_policy": logs[range(len(ids)), ids],
+            "token_divergence": (theirs.exp() * (theirs - logs)).sum(-1),
+            "token_reverse_divergence": (logs.exp() * (logs - theirs)).sum(-1),
+            "token_log_squares": logs.exp().square().sum(-1).log(),
+            "token_mask": torch.ones(len(ids), dtype=torch.bool),
+            **{name: torch.tensor(rows[index]) for name, rows in item.annotations.items()},
+        }
+        for name, value in values.items():
+            found.setdefault(name, []).append(value)
+    needed = {name: pad_sequence(rows, batch_first=True) for name, rows in found.items()}
+    needed["reference"] = torch.tensor([item.references[index] for item in given])
+    counts = torch.tensor([len(item.completions[index]) for item in given])
+    return Completions(needed["token_policy"].sum(-1), counts, needed)
+
+
+def token_objective(policy, name: str) -> Objective:
+    reference = Policy(policy(seed=OTHER).requires_grad_(False), together)
+    return Objective.of(method_spec(name), TOKEN_METHODS[name], reference)
+
+
+@pytest.mark.parametrize("name", TOKEN_METHODS)
+def test_token_needs_are_the_plain_ones(policy, examples, name):
+    """Source: transformers' own logits; all that a method declares, and its column's gradient."""
+    objective, given = token_objective(policy, name), token_examples(examples, 5)
+    model, twin = policy(), policy()
+    seen = Policy(model, together)
+    inputs = collate(given, seen.pack)
+    with torch.no_grad():
+        batch = objective.batch(objective.forward(seen, inputs), inputs, None)
+    for index, column in enumerate((batch.chosen, batch.rejected)):
+        expected = plain_column(twin, policy(seed=OTHER), given, index)
+        declared = set(objective.spec.card.needs) - {"token_values"}
+        assert column.needed.keys() - {"token_policy", "token_mask"} == declared
+        for need, found in column.needed.items():
+            theirs = expected.needed[need]
+            if theirs.dim() == 2:
+                assert (found[:, theirs.shape[1] :] == 0).all(), need
+                found = found[:, : theirs.shape[1]]
+            torch.testing.assert_close(found, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("arrange", [together, apart])
+@pytest.mark.parametrize("name", TOKEN_METHODS)
+def test_token_methods_gradient_is_that_of_the_mean_loss(policy, examples, name, arrange):
+    objective, given = token_objective(policy, name), token_examples(examples, 6)
+    model, twin = policy(), policy()
+    losses = engine(objective, model, given, arrange=arrange)
+    columns = [plain_column(twin, policy(seed=OTHER), given, index) for index in (0, 1)]
+    width = max(column.token_policy.shape[1] for column in columns)
+    expected = objective.loss(Pairs(*(_widened(column, width) for column in columns)))
+    expected.mean().backward()
+    torch.testing.assert_close(losses, expected.detach(), rtol=1e-9, atol=1e-12)
+    difference = (gradients(model) - gradients(twin)).norm() / gradients(twin).norm()
+    assert difference < 1e-9 and gradients(twin).norm() > 1e-3
+
+
+def _widened(column: Completions, width: int) -> Completions:
+    needed = {
+        name: pad(value, (0, width - value.shape[1])) if value.dim() == 2 else value
+        for name, value in column.needed.items()
+    }
+    return replace(column, needed=needed)
+
+
+@pytest.mark.parametrize("name", TOKEN_METHODS)
+def test_micro_batches_of_token_methods_change_nothing(policy, examples, name):
+    objective, given = token_objective(policy, name), token_examples(examples, 6)
+    whole, parts = policy(), policy()
+    losses = engine(objective, whole, given)
+    found = [engine(objective, parts, given[start : start + 2], share=3) for start in (0, 2, 4)]
+    torch.testing.assert_close(torch.cat(found), losses, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(gradients(parts), gradients(whole), rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_not_declared_is_not_computed(policy, examples, monkeypatch):
+    """DPO's forward pass reads log-probabilities alone, and no reference lies beside it."""
+    asked = []
+    model = Policy(policy())
+    plain = model.forward
+    monkeypatch.setattr(
+        model, "forward", lambda given, also=(): asked.append(also) or plain(given, also)
+    )
+    objective = Objective.of(method_spec("dpo"), {})
+    inputs = collate(examples("pairs", 3), model.pack)
+    assert objective.forward(model, inputs).shape[1] == 1 and asked == [()]
+    assert inputs.annotations == {}
+    read = {name: beside_reference(method_spec(name)) for name in (*TOKEN_METHODS, "dpo", "kto")}
+    assert {name for name, beside in read.items() if beside} == {
+        *("tdpo1", "tdpo2", "tis_dpo", "sparse_po")
+    }

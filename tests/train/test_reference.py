@@ -6,12 +6,19 @@ import torch
 from plumbline import config, schema
 from plumbline.artifacts import read_json, read_rows, write_json, write_rows, write_vectors
 from plumbline.errors import IntegrityError
+from plumbline.layout import parts
 from plumbline.model.folder import load
 from plumbline.rows import REFERENCE
 from plumbline.schema import Execution
 from plumbline.train import base
 from plumbline.train import reference as stage
-from plumbline.train.reference import examples, reference, referenced_examples
+from plumbline.train.reference import (
+    examples,
+    reference,
+    referenced_examples,
+    with_labels,
+    with_prompts,
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,19 @@ def test_rows_count_their_tokens(setting, folders, model):
     for example in examples(setting, folders, "pairs", model[1]):
         for index, completion in enumerate(example.completions):
             assert rows[example.id, index]["tokens"] == len(completion)
+
+
+def test_other_labels_share_the_reference_file(setting, folders, model):
+    """Every pair is turned, its log-probabilities with it; no pass is made again."""
+    reference(setting, folders, "pairs", Execution())
+    own = referenced_examples(setting, folders, "pairs", model[1])
+    turned = with_labels(own, setting, folders, "pairs", "flipped")
+    for one, other in zip(own, turned, strict=True):
+        assert other.completions == one.completions[::-1]
+        assert other.references == one.references[::-1]
+        assert (other.id, other.prompt, other.length) == (one.id, one.prompt, one.length)
+    drawn = with_labels(own, setting, folders, "pairs", "random")
+    assert 8 < sum(one == other for one, other in zip(own, drawn, strict=True)) < 32
 
 
 def edited(raw: dict, **align) -> schema.Setting:
@@ -133,13 +153,13 @@ def test_a_pass_that_is_interrupted_goes_on(setting, folders, model, feedback, m
     reference(setting, folders, feedback, Execution())
     assert folders.reference(feedback).read_bytes() == expected
     assert len(computed) == {"pairs": 3, "singles": 5}[feedback]
-    assert not folders.reference_parts(feedback).exists()
+    assert not parts(folders.reference(feedback)).exists()
 
 
 def test_parts_of_another_model_are_not_gone_on_from(setting, folders, model, monkeypatch):
     reference(setting, folders, "pairs", Execution())
     expected = folders.reference("pairs").read_bytes()
-    stray = folders.reference_parts("pairs") / "0.parquet"
+    stray = parts(folders.reference("pairs")) / "0.parquet"
     write_rows(stray, [], REFERENCE, {"model": "another"})
     reference(setting, folders, "pairs", Execution())
     assert folders.reference("pairs").read_bytes() == expected
@@ -159,7 +179,8 @@ def test_embeddings_are_the_models_own(setting, folders, model, feedback):
     reference(setting, folders, feedback, Execution())
     stage.embeddings(setting, folders, feedback, Execution())
     policy, tokenizer = model
-    found = referenced_examples(setting, folders, feedback, tokenizer, ("embedding",))
+    given = examples(setting, folders, feedback, tokenizer)
+    found = with_prompts(given, setting, folders, feedback, ("embedding",))
     for example in found[:5]:
         with torch.no_grad():
             output = policy(input_ids=torch.tensor([example.prompt]), output_hidden_states=True)
@@ -185,13 +206,15 @@ def test_propensities_come_with_their_need(setting, folders, model):
     """A prompt that has a response of each label is as likely one's as the other's."""
     reference(setting, folders, "singles", Execution())
     stage.embeddings(setting, folders, "singles", Execution())
-    found = referenced_examples(setting, folders, "singles", model[1], ("propensity",))
+    given = examples(setting, folders, "singles", model[1])
+    found = with_prompts(given, setting, folders, "singles", ("propensity",))
     assert [item.propensity for item in found] == pytest.approx([0.5] * 80, abs=0.01)
 
 
 def test_who_asks_for_no_embeddings_waits_for_none(setting, folders, model):
     reference(setting, folders, "lists", Execution())
-    found = referenced_examples(setting, folders, "lists", model[1], ("reference", "label"))
+    given = examples(setting, folders, "lists", model[1])
+    found = with_prompts(given, setting, folders, "lists", ("reference", "label"))
     assert found[0].embedding is None and not folders.embeddings("lists").exists()
 
 
@@ -199,4 +222,4 @@ def test_another_models_embeddings_are_refused(setting, folders, model):
     reference(setting, folders, "pairs", Execution())
     write_vectors(folders.embeddings("pairs"), {"a": torch.zeros(2).numpy()}, {"model": "another"})
     with pytest.raises(IntegrityError, match=r"embeddings/pairs.parquet was made from another"):
-        referenced_examples(setting, folders, "pairs", model[1], ("embedding",))
+        with_prompts([], setting, folders, "pairs", ("embedding",))

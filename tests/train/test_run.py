@@ -1,5 +1,6 @@
 """One run from its record back: made once, whole, by one process, and diverged as a result."""
 
+import math
 from collections import Counter
 
 import pytest
@@ -81,6 +82,24 @@ def test_equal_parts_make_equal_bytes(experiment, started):
         read_rows(run.dynamics),
         read_rows(run.probes),
     )
+
+
+def test_a_control_is_a_run_of_its_own_on_other_labels(raw, experiment, started):
+    """The method's runs do not notice; a control whose labels are changed is trained again."""
+    honest = started.run("dpo", "beta=0.1", 0)
+    train(experiment, honest)
+    assert "labels" not in read_json(honest.record)["parts"]
+    run, said = started.run("control", "beta=0.1", 0), []
+    for labels in ("flipped", "flipped", "random"):
+        control = {"like": "dpo", "labels": labels}
+        chosen = config.parse({**raw, "methods": {**raw["methods"], "control": control}})
+        said.append(train(chosen, run))
+        assert read_json(run.record)["parts"]["labels"] == labels
+        assert train(chosen, honest) == "current"
+    assert said == ["ok", "current", "ok"]
+    [first, *_] = (row for row in read_rows(run.dynamics) if row["metric"] == "loss")
+    assert first["value"] == pytest.approx(math.log(2)), "references went with their completions"
+    assert read_json(run.record)["model"] != read_json(honest.record)["model"]
 
 
 def test_points_and_seeds_make_different_models(experiment, started):

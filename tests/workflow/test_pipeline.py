@@ -108,12 +108,41 @@ def test_new_method_runs_alone(checkout: Checkout) -> None:
     assert not {"data", "pretrain", "sft", "reference"} & planned
 
 
+def test_a_control_runs_alone_and_again_where_its_labels_change(checkout: Checkout) -> None:
+    line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
+    control = "  dpo_control: {like: dpo, labels: random, beta: 0.1}\n"
+    checkout.edit("config/test.yaml", line, line + control)
+    planned = checkout.planned()
+    assert methods(planned, "align") == {"dpo_control"}
+    assert methods(planned, "generate_validation") == {"dpo_control"}
+    assert "report" in planned and not {"data", "pretrain", "sft", "reference"} & planned
+    aligning = [name for name in planned if name.startswith("align")]
+    checkout.snakemake("--configfile", "config/test.yaml", "--until", *aligning)
+    assert not methods(checkout.planned(), "align")
+    checkout.edit("config/test.yaml", "labels: random", "labels: longer")
+    assert methods(checkout.planned(), "align") == {"dpo_control"}
+
+
 def test_only_who_declares_embeddings_waits_for_them(fresh: Checkout) -> None:
     assert "embed" not in fresh.planned()
     line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
     fresh.edit("config/test.yaml", line, line + "  relative_po: {}\n")
     planned = fresh.planned()
     assert "embed" in planned and methods(planned, "align") >= {"dpo", "relative_po"}
+
+
+def test_only_a_method_that_asks_for_two_models_has_them_trained(checkout: Checkout) -> None:
+    """TIS-DPO: both auxiliary models, and a pass for each need; for DPO's likes, none of it."""
+    line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
+    checkout.edit("config/test.yaml", line, line + "  tdpo2: {beta: 0.2}\n")
+    assert not {"auxiliary", "annotate"} & checkout.planned()
+    checkout.edit("config/test.yaml", line, line + "  tis_dpo: {beta: 0.2}\n")
+    planned = checkout.planned()
+    assert {"auxiliary", "annotate"} <= planned
+    assert methods(planned, "align") == {"tdpo2", "tis_dpo"}
+    checkout.edit("config/test.yaml", "  tis_dpo: {beta: 0.2}\n", "  sparse_po: {beta: 0.2}\n")
+    planned = checkout.planned()
+    assert "annotate" in planned and "auxiliary" not in planned
 
 
 def test_new_beta_trains_the_new_point_alone(checkout: Checkout) -> None:

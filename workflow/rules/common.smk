@@ -49,6 +49,8 @@ wildcard_constraints:
     setting="|".join(folders.name for folders in SETTINGS.values()),
     method="|".join(EXPERIMENT.entrants),
     feedback="pairs|singles|lists",
+    need="|".join(plugins.ANNOTATED),
+    side="chosen|rejected",
 
 
 def chunks(items, size):
@@ -124,10 +126,15 @@ def updated(paths):
 
 
 def method_digest(method):
-    """Changes with the method's code, or with the choice of a given model; None for SFT."""
+    """Changes with the method's code, with a variant's labels, or with the choice of a given model;
+    None for SFT."""
     if method in EXPERIMENT.models:
         return EXPERIMENT.models[method].model_dump(exclude={"title"})
-    return None if method == plugins.SFT else EXPERIMENT.method(method).digest
+    if method == plugins.SFT:
+        return None
+    labels = EXPERIMENT.labels(method)
+    others = [] if labels == "given" else [labels]
+    return " ".join([EXPERIMENT.method(method).digest, *others])
 
 
 trained = EXPERIMENT.is_trained
@@ -148,12 +155,21 @@ def method_file(method):
 
 
 def method_references(folders, method):
-    """The reference file that a method's feedback needs, and the embeddings if it asks for them."""
+    """The reference file that a method's feedback needs, and what else it asks to be computed."""
     if not trained(method):
         return []
     spec = EXPERIMENT.method(method)
-    embeddings = [folders.embeddings(spec.feedback)] if spec.embedded else []
-    return [folders.reference(spec.feedback), *embeddings]
+    return [
+        folders.reference(spec.feedback),
+        *([folders.embeddings(spec.feedback)] if spec.embedded else []),
+        *(folders.annotation(spec.feedback, need) for need in spec.annotated),
+    ]
+
+
+def annotation_models(wildcards):
+    """What a pass over the tokens asks beside the reference."""
+    folders = layout.SettingFolder(wildcards.setting)
+    return [item.record for item in folders.auxiliaries(wildcards.need)]
 
 
 def benchmark_digests(split):

@@ -39,3 +39,49 @@ rule embed:
     shell:
         "PLUMBLINE_LOG={log} plumbline embed $PLUMBLINE_EXPERIMENT {wildcards.setting}"
         " {wildcards.feedback} --threads {params.torch_threads} > {log} 2>&1"
+
+
+rule auxiliary:
+    input:
+        ANY.sft.record,
+        ANY.reference("pairs"),
+        method_file("dpo"),
+    output:
+        ANY.auxiliary("{side}").record,
+    log:
+        layout.log("auxiliary", "{setting}", "{side}"),
+    benchmark:
+        layout.timing("auxiliary", "{setting}", "{side}")
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=EXECUTION.gpus_per_run,
+    params:
+        engine=ENGINE,
+        method=method_digest("dpo"),
+        torch_threads=EXECUTION.threads_per_run,
+    shell:
+        "PLUMBLINE_LOG={log} $PLUMBLINE_LAUNCHER plumbline auxiliary $PLUMBLINE_EXPERIMENT {wildcards.setting}"
+        " {wildcards.side} --threads {params.torch_threads} > {log} 2>&1"
+
+
+rule annotate:
+    input:
+        ANY.sft.record,
+        annotation_models,
+    output:
+        ANY.annotation("{feedback}", "{need}"),
+    log:
+        layout.log("annotate", "{setting}", "{feedback}", "{need}"),
+    benchmark:
+        layout.timing("annotate", "{setting}", "{feedback}", "{need}")
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=EXECUTION.gpus_per_run,
+    params:
+        engine=ENGINE,
+        torch_threads=EXECUTION.threads_per_run,
+    shell:
+        "PLUMBLINE_LOG={log} plumbline annotate $PLUMBLINE_EXPERIMENT {wildcards.setting}"
+        " {wildcards.feedback} {wildcards.need} --threads {params.torch_threads} > {log} 2>&1"

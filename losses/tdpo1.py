@@ -1,0 +1,55 @@
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from plumbline import Pairs, Positive, method
+
+
+@method(
+    title="TDPO1",
+    paper="arXiv:2404.11999v5",
+    needs=("reference", "token_divergence"),
+    oracle="hand calculation",
+    axes=("token-level", "offline", "divergence", "general"),
+)
+def tdpo1(batch: Pairs, *, beta: Positive = 0.1) -> Tensor:
+    """DPO with the difference of the sequential forward divergences of both responses.
+
+    Section 4, arXiv:2404.11999v5:
+
+        L = - log sigma(beta (h_w - h_l) - beta (D_l - D_w)),
+        D_y = sum over t of KL(pi_ref(. | x, y_<t) || pi_theta(. | x, y_<t))
+
+        h_y   log-ratio of chosen (w) or rejected (l)
+        D_y   sequential divergence: batch.chosen.token_divergence summed over tokens, or rejected
+        beta  beta
+
+    Args:
+        batch: pairs with log-probabilities [B], sums over completion tokens in nats, reference,
+            and per-token divergence [B, T].
+        beta: > 0, per nat; the strength of the anchor to the reference.
+
+    Returns:
+        [B], nats, lower is better; unreduced.
+
+    Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
+    Deviations: none known.
+    Limits: log 2 at policy = reference, with gradient -beta/2 on chosen and +beta/2 on rejected,
+        as in `dpo`, which it is where both divergences agree.
+
+    >>> from torch import tensor
+    >>> from plumbline import Completions
+    >>> def column(policy, reference, divergence):
+    ...     needed = {"reference": tensor([reference]), "token_divergence": tensor([divergence])}
+    ...     return Completions(tensor([policy]), tensor([2]), needed)
+    >>> chosen = column(-10.0, -11.0, [0.5, 0.25])
+    >>> rejected = column(-12.0, -11.5, [0.5, 1.0])
+    >>> tdpo1(Pairs(chosen, rejected), beta=0.1)
+    tensor([0.6564])
+
+    References: Zeng et al., Token-level Direct Preference Optimization, arXiv:2404.11999v5;
+        Vance0124/Token-level-Direct-Preference-Optimization at d6d9dc1, `tdpo_loss`.
+    """
+    margin = batch.chosen.logratio - batch.rejected.logratio
+    chosen = batch.chosen.token_divergence.sum(-1)
+    rejected = batch.rejected.token_divergence.sum(-1)
+    return -logsigmoid(beta * (margin - (rejected - chosen)))  # section 4

@@ -1,0 +1,40 @@
+"""How an experiment's methods are called in tables, and which of them are ranked."""
+
+import pytest
+import yaml
+
+from plumbline import config
+from plumbline.cli.tables import rank_rule, titles
+
+
+@pytest.fixture
+def variants(place) -> config.Experiment:
+    raw = yaml.safe_load((place / "tiny.yaml").read_text())
+    raw["methods"] |= {
+        "pro_s": {},
+        "chance": {"like": "dpo", "labels": "random"},
+        "wrong": {"like": "dpo", "labels": "flipped"},
+        "long": {"like": "pro_s", "labels": "longer"},
+        "rates": {"like": "pro_s", "labels": "win_rate"},
+        "strict": {"like": "dpo", "beta": 1},
+    }
+    return config.parse(raw)
+
+
+def test_a_variant_says_what_it_is(variants):
+    assert titles(variants) == {
+        "sft": "SFT",
+        "dpo": "DPO",
+        "pro_s": "PRO-S",
+        "chance": "DPO (random labels)",
+        "wrong": "DPO (flipped labels)",
+        "long": "PRO-S (longer-is-better labels)",
+        "rates": "PRO-S (win-rate scores)",
+        "strict": "DPO (strict)",
+    }
+
+
+def test_controls_are_not_ranked_and_other_variants_are(variants):
+    rule = rank_rule(variants)
+    assert dict(rule.barred) == dict.fromkeys(("chance", "wrong", "long"), "a control")
+    assert rule.ranked(variants.methods) == ("dpo", "pro_s", "rates", "strict")
