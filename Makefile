@@ -49,6 +49,7 @@ readme:
 # Write docs/methods.md and docs/conformance.md anew from losses/ and from TRL's losses, executed.
 docs: setup
 	$(BIN)/python docs/fill_methods.py
+	TRL_EXPERIMENTAL_SILENCE=1 $(BIN)/python docs/fill_conformance.py
 
 # Change losses/*.py in every small way and list what their tests do not notice: METHODS="dpo kto"
 mutants: setup
