@@ -32,6 +32,8 @@ NEEDS = {
     "response, by a logistic classifier on embeddings to which both labels weigh the same",
     "label": "batch.label [B] in [0, 1]: 1 until training comes to the example, then what the "
     "file's `relabel` gave when it last did",
+    "traceless": "pairs.traceless, a Pairs: the same completions without their traces, which "
+    "learns too; a completion without a trace is as it was",
 }
 #: Those of an example as a whole, found on its batch and not on a column.
 OF_EXAMPLES = ("embedding", "propensity", "label")
@@ -85,12 +87,13 @@ class Completions(Declared):
 class Pairs(Declared):
     """Pairwise feedback: B prompts, each with a chosen and a rejected completion.
 
-    needed: as in `Completions`, what a method asked for of each example (`embedding`, ...).
+    needed: as in `Completions`, what a method asked for of each example (`embedding`, ...), and
+    `traceless`, a further Pairs.
     """
 
     chosen: Completions
     rejected: Completions
-    needed: Mapping[str, Tensor] = field(default_factory=dict)
+    needed: Mapping[str, Tensor | Pairs] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

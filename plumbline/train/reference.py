@@ -28,14 +28,22 @@ from plumbline.model.logprobs import Policy, mean_hidden, row_length, sequence_l
 from plumbline.rows import REFERENCE
 from plumbline.schema import Align, Execution, Setting
 from plumbline.train.base import model_digest
-from plumbline.train.examples import Example, tokenise, with_embeddings, with_references
+from plumbline.train.examples import (
+    Example,
+    tokenise,
+    with_embeddings,
+    with_references,
+    with_traceless,
+)
 from plumbline.train.start import start
 
 
 def view(setting: Setting, rows: list[dict[str, Any]], feedback: str) -> list[dict[str, Any]]:
-    """Feedback rows as the training rows of one feedback."""
+    """Feedback rows as the training rows of one feedback, or as pairs without traces."""
     if feedback == "pairs":
         return views.pairs(rows)
+    if feedback == "traceless":
+        return views.traceless(rows, setting.data.trace_end)
     if feedback == "singles":
         return views.singles(rows, setting.data.seed)
     return views.lists(rows, setting.align.responses, setting.data.seed)
@@ -139,9 +147,9 @@ def referenced_examples(
 
     Raises IntegrityError where the reference file was made from another model or other data.
     """
-    path = _current(folders.reference(feedback), setting, folders, feedback)
-    table = {(row["id"], row["index"]): row["logprob"] for row in read_rows(path)}
-    found = with_references(examples(setting, folders, feedback, tokenizer), table)
+    found = _referenced(setting, folders, feedback, tokenizer)
+    if "traceless" in needs:
+        found = with_traceless(found, _referenced(setting, folders, "traceless", tokenizer))
     if not EMBEDDED.isdisjoint(needs):
         path = _current(folders.embeddings(feedback), setting, folders, feedback)
         found = with_embeddings(found, read_vectors(path))
@@ -150,6 +158,14 @@ def referenced_examples(
 
         found = with_propensities(found, setting.data.seed)
     return found
+
+
+def _referenced(
+    setting: Setting, folders: SettingFolder, feedback: str, tokenizer: Any
+) -> list[Example]:
+    path = _current(folders.reference(feedback), setting, folders, feedback)
+    table = {(row["id"], row["index"]): row["logprob"] for row in read_rows(path)}
+    return with_references(examples(setting, folders, feedback, tokenizer), table)
 
 
 def _current(path: Path, setting: Setting, folders: SettingFolder, feedback: str) -> Path:

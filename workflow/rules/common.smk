@@ -48,7 +48,7 @@ envvars:
 wildcard_constraints:
     setting="|".join(folders.name for folders in SETTINGS.values()),
     method="|".join(EXPERIMENT.entrants),
-    feedback="pairs|singles|lists",
+    feedback="pairs|singles|lists|traceless",
 
 
 def chunks(items, size):
@@ -148,12 +148,12 @@ def method_file(method):
 
 
 def method_references(folders, method):
-    """The reference file that a method's feedback needs, and the embeddings if it asks for them."""
+    """The reference files that a method needs, and the embeddings if it asks for them."""
     if not trained(method):
         return []
     spec = EXPERIMENT.method(method)
     embeddings = [folders.embeddings(spec.feedback)] if spec.embedded else []
-    return [folders.reference(spec.feedback), *embeddings]
+    return [*map(folders.reference, spec.references), *embeddings]
 
 
 def benchmark_digests(split):
