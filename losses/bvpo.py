@@ -41,21 +41,21 @@ def bvpo(batch: Pairs, *, alpha: Fraction = 0.5, beta: Positive = 0.1) -> Tensor
     Numerics: `logsigmoid` neither overflows nor loses its gradient at either end.
     Deviations: in the paper L_e has pairs of its own, answers that were sampled with thinking
         switched off by an empty trace behind the prompt; here it has the answers of L_t, their
-        traces and what ends them cut away. The paper mixes any two losses of a pair; this is its
-        experiment's DPO. alpha is the experiment's 0.5 (Appendix C.1), not the optimum of Theorem 2,
-        which takes gradients' moments that nobody knows; beta is DPO's.
+        traces and what ends them cut away. The paper mixes any two losses of a pair; this is the
+        DPO of its experiments. alpha is their 0.5 (Appendix C.1), not the optimum of Theorem 2,
+        which takes moments of gradients that nobody knows; beta is DPO's, theirs was not seen.
     Limits: DPO at alpha = 1; DPO on answers alone at alpha = 0, and wherever there are no traces.
         log 2 at policy = reference, with gradients -alpha beta / 2 on chosen and
         -(1 - alpha) beta / 2 on chosen without its trace.
 
     >>> from torch import tensor
     >>> from plumbline import Completions
-    >>> def pairs(chosen, rejected, needed):
-    ...     reference = {"reference": tensor([-11.0])}
-    ...     columns = (Completions(tensor([value]), tensor([4]), reference) for value in (chosen, rejected))
-    ...     return Pairs(*columns, needed)
-    >>> bvpo(pairs(-10.0, -12.0, {"traceless": pairs(-9.0, -8.0, {})}), alpha=0.5, beta=0.1)
-    tensor([0.6713])
+    >>> def column(policy, reference):
+    ...     return Completions(tensor([policy]), tensor([9]), {"reference": tensor([reference])})
+    >>> answers = Pairs(column(-4.0, -6.0), column(-5.0, -8.0))
+    >>> chosen, rejected = column(-10.0, -11.0), column(-12.0, -11.5)
+    >>> bvpo(Pairs(chosen, rejected, {"traceless": answers}), alpha=0.5, beta=0.1)
+    tensor([0.6827])
 
     References: Zhu et al., From Noisy Traces to Stable Gradients, arXiv:2510.05095v1. Its abstract
         was read; equations, the empty traces and alpha as public reviews quote them (of ICLR 2026,

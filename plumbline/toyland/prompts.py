@@ -32,9 +32,7 @@ KIND_WEIGHTS = {
 }
 
 
-def draw_task(
-    world: WorldSpec, generator: random.Random, kinds: Sequence[str] = KINDS
-) -> Task:
+def draw_task(world: WorldSpec, generator: random.Random, kinds: Sequence[str] = KINDS) -> Task:
     """Any first-turn task of these kinds."""
     kind = generator.choices(kinds, [KIND_WEIGHTS[kind] for kind in kinds])[0]
     greeted = generator.random() < world.greetings

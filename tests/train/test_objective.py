@@ -33,11 +33,6 @@ METHODS_AND_POINTS = [
 ]
 
 
-def feedback_of(objective: Objective) -> str:
-    """What `examples` makes for a method: its feedback, or pairs that have others beside them."""
-    return objective.spec.references[-1]
-
-
 def gradients(model) -> torch.Tensor:
     return torch.cat([item.grad.flatten() for item in model.parameters()])
 
@@ -57,7 +52,7 @@ def engine(objective: Objective, model, given, share: int = 1, arrange=together)
 @pytest.mark.parametrize(("name", "point"), METHODS_AND_POINTS)
 def test_gradient_is_that_of_the_mean_loss(policy, examples, plain_batch, name, point, arrange):
     objective = Objective.of(method_spec(name), point)
-    given = examples(feedback_of(objective), 6)
+    given = examples(objective.spec.references[-1], 6)
     model, twin = policy(), policy()
     losses = engine(objective, model, given, arrange=arrange)
     expected = objective.loss(plain_batch(twin, given))

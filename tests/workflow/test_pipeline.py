@@ -116,6 +116,15 @@ def test_only_who_declares_embeddings_waits_for_them(fresh: Checkout) -> None:
     assert "embed" in planned and methods(planned, "align") >= {"dpo", "relative_po"}
 
 
+def test_only_who_declares_it_waits_for_pairs_without_traces(fresh: Checkout) -> None:
+    dry = ("-n", "--configfile", "config/test.yaml")
+    assert "reference/traceless.parquet" not in fresh.snakemake(*dry)
+    line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
+    fresh.edit("config/test.yaml", line, line + "  bvpo: {}\n")
+    made = re.findall(r"output: results/\S+/reference/(\w+).parquet", fresh.snakemake(*dry))
+    assert sorted(made) == ["pairs", "singles", "traceless"]
+
+
 def test_new_beta_trains_the_new_point_alone(checkout: Checkout) -> None:
     before = stamps(checkout)
     checkout.edit("config/test.yaml", "dpo: {beta: [0.1, 0.3]}", "dpo: {beta: [0.1, 0.3, 1.0]}")
