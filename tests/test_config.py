@@ -53,6 +53,24 @@ def raw() -> Raw:
     return yaml.safe_load(TEXT)
 
 
+@pytest.mark.parametrize("source", ["toyland_facts", "toyland_traces"])
+def test_a_source_is_no_part_of_a_keys_path(raw, source) -> None:
+    raw["settings"]["small"]["data"] = {"source": source, "documentz": 5}
+    with pytest.raises(ConfigError, match=r"- settings\.small\.data\.documentz: unknown key"):
+        config.parse(raw)
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "</think>"), ({"trace_end": "So:"}, "So:")])
+def test_an_experiment_file_says_what_ends_a_trace(raw, given, found) -> None:
+    small = raw["settings"]["small"]
+    small["data"] = {"source": "jsonl", "path": "mine.jsonl", **given}
+    small["model"] |= {"tokenizer": "byte_bpe", "vocabulary": 300}
+    assert config.parse(raw).settings["small"].data.trace_end == found
+    small["data"]["trace_end"] = ""
+    with pytest.raises(ConfigError, match=r"settings\.small\.data\.trace_end: .*, got ''"):
+        config.parse(raw)
+
+
 def edited(raw: Raw, path: str, value: Any) -> Raw:
     """A copy with the key at a dotted path set, or removed where the value is `...`."""
     raw = copy.deepcopy(raw)
