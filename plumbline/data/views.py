@@ -50,7 +50,8 @@ def traceless(rows: Sequence[Row], trace_end: str) -> list[Row]:
     """The rows of `pairs` with completions that have no trace.
 
     A trace is all up to the first `trace_end`, which is not empty, and the white space behind it; a
-    completion without one stays as it is. DataError where a row has no pair, or where no completion has a trace.
+    completion without one stays as it is. DataError where a row has no pair, or where no completion
+    has a trace.
     """
     found = pairs(rows)
     if not any(trace_end in row[side] for row in found for side in ("chosen", "rejected")):
