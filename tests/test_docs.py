@@ -120,6 +120,7 @@ SECTIONS = {
     "Setting": "`settings.NAME`",
     "ToylandData": "`data` of source `toyland`",
     "FactsData": "`data` of source `toyland_facts`",
+    "TracesData": "`data` of source `toyland_traces`",
     "FileData": "`data` of source `hh_rlhf`, `ultrafeedback` or `jsonl`",
     "ScratchModel": "`model` made from scratch",
     "PretrainedModel": "`model` of Hugging Face",
