@@ -161,8 +161,8 @@ def auxiliary(
 
     _torch(threads)
     folders = SettingFolder(setting)
-    run = folders.auxiliary(side)
-    print(AuxiliaryBench(config.read(experiment), folders, run.method, side).train(run))
+    bench = AuxiliaryBench(config.read(experiment), folders, "dpo", side)
+    print(bench.train(folders.auxiliary(side)))
 
 
 @app.command()
