@@ -51,7 +51,8 @@ def wpo(batch: Pairs, *, beta: Positive = 0.01) -> Tensor:
     tensor([0.2933])
 
     References: Zhou et al., WPO: Enhancing RLHF with Weighted Preference Optimization,
-        arXiv:2406.11827v2; TRL's `use_weighting`; wzhouad/WPO at b8d147d, `training_configs`.
+        arXiv:2406.11827v2; TRL's `use_weighting`; wzhouad/WPO at b8d147d, its
+        `training_configs`.
     """
 
     def weight(column: Completions) -> Tensor:
