@@ -34,8 +34,8 @@ def wpo(batch: Pairs, *, beta: Positive = 0.01) -> Tensor:
 
     Numerics: `logsigmoid` neither overflows nor loses its gradient at either end. A weight is at
         most exp(mean of -log sum p^2 / 2) <= sqrt(V), and zero for an impossible response.
-    Deviations: none known. As in TRL, the weights are not divided by anything over the batch; a token
-        drawn from the policy has the weight 1 in expectation.
+    Deviations: none known. As in TRL, the weights are not divided by anything over the batch; a
+        token drawn from the policy has the weight 1 in expectation.
     Limits: w_w w_l log 2 at policy = reference, with gradient -+ w_w w_l beta/2. Weights of one
         give `dpo`.
 
