@@ -15,7 +15,7 @@ TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 LOCAL_cpu_Linux := +cpu
 TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
 
-.PHONY: demo test test-offline check bench readme lock setup phenomenon
+.PHONY: demo test test-offline check bench readme docs mutants lock setup phenomenon
 
 demo: setup
 	@$(SNAKEMAKE) --quiet rules
@@ -45,6 +45,15 @@ bench: setup
 # Put a finished demo's table and figure into README.md: make readme TIME="6 min 40 s on 2 cores"
 readme:
 	$(PYTHON) docs/fill_readme.py "$(TIME)"
+
+# Write docs/methods.md and docs/conformance.md anew from losses/ and from TRL's losses, executed.
+docs: setup
+	$(BIN)/python docs/fill_methods.py
+	TRL_EXPERIMENTAL_SILENCE=1 $(BIN)/python docs/fill_conformance.py
+
+# Change losses/*.py in every small way and list what their tests do not notice: METHODS="dpo kto"
+mutants: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py --jobs $(CORES) $(METHODS)
 
 setup: $(READY)
 

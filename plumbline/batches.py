@@ -57,7 +57,8 @@ NEEDS = {
 OF_EXAMPLES = ("embedding", "propensity", "label")
 #: Those for which the prompts' embeddings must have been computed.
 EMBEDDED = frozenset({"embedding", "propensity"})
-
+#: Those read from the policy's logits, which carry gradient as its log-probabilities do.
+READINGS = ("token_divergence", "token_reverse_divergence", "token_log_squares")
 #: Those that a pass over the training data writes, one file each, for the methods that declare it.
 ANNOTATED = ("token_reference", "token_contrast", "token_activity")
 #: The models, beside the reference, that such a pass asks.

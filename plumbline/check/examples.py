@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from plumbline.batches import Completions, Lists, Pairs, Singles
+from plumbline.batches import READINGS, Completions, Lists, Pairs, Singles
 
 Batch = Pairs | Singles | Lists
 
@@ -103,6 +104,20 @@ def restricted(batch: Batch, needs: Sequence[str]) -> Batch:
     return replace(batch, **columns, needed=of_examples)
 
 
+def padded(batch: Batch, extra: int) -> Batch:
+    """The batch with `extra` more places of padding behind every completion's tokens."""
+
+    def longer(column: Completions) -> Completions:
+        needed = {
+            name: pad(value, (0, extra)) if name.startswith("token_") else value
+            for name, value in column.needed.items()
+        }
+        return replace(column, needed=needed)
+
+    columns = {name: getattr(batch, name) for name in COLUMNS[type(batch)]}
+    return replace(batch, **{name: item and longer(item) for name, item in columns.items()})
+
+
 def mapped(item: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """A copy of a batch with `change` applied to each of its tensors."""
     if isinstance(item, Tensor):
@@ -144,8 +159,7 @@ def leaves_of(batch: Batch) -> dict[str, list[Tensor]]:
 
 def readings_of(batch: Batch) -> list[Tensor]:
     """The numbers of the policy's logits, beside log-probabilities, that carry gradient."""
-    names = ("token_divergence", "token_reverse_divergence", "token_log_squares")
-    return [item for name in LEARNING[type(batch)] for item in _needed(batch, name, names)]
+    return [item for name in LEARNING[type(batch)] for item in _needed(batch, name, READINGS)]
 
 
 def _needed(batch: Batch, name: str, needs: Sequence[str]) -> list[Tensor]:

@@ -22,6 +22,7 @@ from plumbline.batches import FEEDBACK, NEEDS, Lists, Pairs, Singles
 from plumbline.check import examples
 from plumbline.check.examples import Batch
 from plumbline.contracts import AXES, FIDELITY, RANGES, MethodCard
+from plumbline.plugins import read_method
 from plumbline.schema import Variant
 
 TYPES = {"Pairs": Pairs, "Singles": Singles, "Lists": Lists}
@@ -37,6 +38,9 @@ PARTS = {
 #: Gradients below this, in 1 / nat, count as zero.
 ZERO = 1e-7
 TOY_STEPS, TOY_STEP_LENGTH = 30, 0.02
+PADDING = 3
+#: How many responses a prompt may have, where an optimum depends on it.
+RESPONSES = (2, 4, 8)
 
 Check = Callable[[Callable], list[str]]
 
@@ -101,6 +105,17 @@ def signature(function: Callable) -> list[str]:
     if function.__name__ != _file_of(function).stem:
         problems.append(f"the function {function.__name__!r} must be named like its file")
     return problems
+
+
+def optimum(function: Callable) -> list[str]:
+    """At the defaults its own expression says that the loss has an optimum."""
+    spec = read_method(_file_of(function))
+    found = [count for count in RESPONSES if spec.unbounded({}, count)]
+    return [
+        f"by optimum={spec.card.optimum!r} the loss has no optimum at its defaults for n = "
+        f"{count}; choose defaults for which it has one"
+        for count in found[:1]
+    ]
 
 
 def docstring(function: Callable) -> list[str]:
@@ -240,6 +255,17 @@ def microbatches(function: Callable) -> list[str]:
     return []
 
 
+def padding(function: Callable) -> list[str]:
+    """More padding behind the tokens changes nothing."""
+    batch = _random(function)
+    if _close(function(examples.padded(batch, PADDING)), function(batch)):
+        return []
+    return [
+        f"{PADDING} more places of padding change the losses: take tokens by token_mask before you "
+        "add or average them, and divide by completions.tokens"
+    ]
+
+
 def gradcheck(function: Callable) -> list[str]:
     """The gradient agrees with finite differences in float64."""
     batch = examples.mapped(_random(function), _to_float64)
@@ -325,6 +351,7 @@ def toy_run(function: Callable) -> list[str]:
 STAGES: tuple[tuple[Check, ...], ...] = (
     (declaration,),
     (signature, purity),
+    (optimum,),
     (needs,),
     (shape,),
     (
@@ -333,6 +360,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
         sign_at_reference,
         permutation,
         microbatches,
+        padding,
         gradcheck,
         determinism,
         relabelling,

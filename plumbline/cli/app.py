@@ -43,6 +43,10 @@ Targets = Annotated[
     list[Path],
     typer.Argument(help="which models: on validation run.json files, on test selection files"),
 ]
+MethodFolders = Annotated[
+    list[Path],
+    typer.Option(exists=True, file_okay=False, help="one more folder with methods; repeatable"),
+]
 Threads = Annotated[
     int, typer.Option(help="torch threads; another number can change the last bits of a result")
 ]
@@ -254,15 +258,64 @@ def summary(experiment: ExperimentFile) -> None:
 
 @app.command(rich_help_panel=BY_HAND)
 def methods(
-    path: Annotated[
-        list[Path],
-        typer.Option(exists=True, file_okay=False, help="one more folder with methods; repeatable"),
-    ] = (),
+    path: MethodFolders = (),
+    as_json: Annotated[bool, typer.Option("--json", help="all that their files say")] = False,
 ) -> None:
-    """List all methods: feedback, hyperparameters with default and range, needs, paper."""
+    """List all methods: feedback, hyperparameters with default and range, needs, paper, place."""
     from plumbline.cli import methods as listing
 
-    listing.run(list(path))
+    listing.run(list(path), as_json)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def check(
+    path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="losses/NAME.py")],
+) -> None:
+    """Hold one method file to the contract; say in sentences what is wrong with it."""
+    from plumbline.cli import check as contract
+
+    _torch(threads=1)
+    raise typer.Exit(contract.run(path))
+
+
+@app.command("new-method", rich_help_panel=BY_HAND)
+def new_method(
+    name: Annotated[str, typer.Argument(help="its name: lower-case letters, digits, underscores")],
+    like: Annotated[str, typer.Option(help="the method whose file it is made from")] = "dpo",
+    path: Annotated[
+        Path | None, typer.Option(file_okay=False, help="a folder of your own, not losses/")
+    ] = None,
+) -> None:
+    """Write a new method's file and its test, which name what to change."""
+    from plumbline.cli import new_method as scaffold
+
+    scaffold.run(name, like, path)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def loss(
+    name: Annotated[str, typer.Argument(help="name of a method")],
+    batch: Annotated[
+        Path,
+        typer.Option(exists=True, dir_okay=False, help="JSON, as docs/outside.md says"),
+    ],
+    values: Annotated[
+        list[str], typer.Option("--set", metavar="KEY=VALUE", help="a hyperparameter; repeatable")
+    ] = (),
+    more: Annotated[
+        list[str], typer.Argument(metavar="KEY=VALUE", help="more of what --set takes")
+    ] = (),
+    float64: Annotated[bool, typer.Option("--float64", help="instead of float32")] = False,
+    path: MethodFolders = (),
+) -> None:
+    """Print a method's losses and gradients on given log-probabilities, as JSON."""
+    _torch(threads=1)
+    import torch
+
+    from plumbline.cli import loss as numbers
+
+    dtype = torch.float64 if float64 else torch.float32
+    numbers.run(name, batch, [*values, *more], list(path), dtype)
 
 
 @app.command(

@@ -22,13 +22,13 @@ def summary(table: TableOne) -> str:
     return printed(rich_table(table), *notes)
 
 
-def printed(*parts: RenderableType) -> str:
+def printed(*parts: RenderableType, pipe_width: int = PIPE_WIDTH) -> str:
     """Parts one under the other, in colour where standard output is a terminal, else plain."""
     is_terminal = sys.stdout.isatty()
     console = Console(
         file=io.StringIO(),
         force_terminal=is_terminal,
-        width=shutil.get_terminal_size().columns if is_terminal else PIPE_WIDTH,
+        width=shutil.get_terminal_size().columns if is_terminal else pipe_width,
         highlight=False,
     )
     for part in parts:

@@ -24,7 +24,7 @@ FLOORS = [
     "generate",
     "train",
     "targets keep judge score select aggregate",
-    "stats report operate check",
+    "stats report operate check outside",
     "cli",
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names.split()}

@@ -15,7 +15,8 @@ STAGES = (
     "data pretrain sft reference embed auxiliary annotate align generate score select aggregate "
     "report"
 ).split()
-NAMES = [item.callback.__name__ for item in app.registered_commands]
+COMMANDS = {item.name or item.callback.__name__: item for item in app.registered_commands}
+NAMES = list(COMMANDS)
 MAIN = "from plumbline.cli.app import main; main()"
 
 
@@ -32,8 +33,7 @@ def test_there_is_one_command_a_stage_in_the_pipelines_order():
 @pytest.mark.parametrize("name", NAMES)
 def test_help_says_what_a_command_does(command, name):
     text = " ".join(command(name, "--help").split())
-    [found] = [item.callback for item in app.registered_commands if item.callback.__name__ == name]
-    assert found.__doc__.split(".")[0] in text
+    assert COMMANDS[name].callback.__doc__.split(".")[0] in text
     assert "experiment file" in text or name not in STAGES
 
 
@@ -149,7 +149,15 @@ main()
 
 
 @pytest.mark.parametrize(
-    "line", ["methods", "judge --help", "judge serve --help", "aggregate --help", "report --help"]
+    "line",
+    [
+        "methods",
+        "methods --json",
+        "judge --help",
+        "judge serve --help",
+        "aggregate --help",
+        "report --help",
+    ],
 )
 def test_what_asks_no_model_starts_without_one(line):
     command = [sys.executable, "-c", WHOLE.format(heavy=set(HEAVY)), *line.split()]

@@ -1,6 +1,11 @@
 """The list of methods: every file of `losses/` and of more folders, the broken ones with why."""
 
+import json
+import resource
+import runpy
 import shutil
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +18,13 @@ METHOD = """
 from plumbline import Fraction, Lists, method
 
 
-@method(title="[red]Mine[/red]", paper="arXiv:1234.56789v1", needs=("reference", "token_values"))
+@method(
+    title="[red]Mine[/red]",
+    paper="arXiv:1234.56789v1",
+    needs=("reference", "token_values"),
+    exempt=(("toy_run", "it has no reason"),),
+    fidelity="unverified",
+)
 def mine(batch: Lists, *, beta: Fraction = 1e-3):
     return batch
 """
@@ -33,10 +44,13 @@ def lines(command):
 def test_every_file_of_losses_has_a_line(lines):
     found = lines()
     assert {path.stem for path in plugins.names_in(plugins.METHODS)} <= found.keys()
-    assert found["dpo"] == "dpo DPO pairs beta = 0.1 (> 0) reference arXiv:2305.18290v3"
+    assert found["dpo"] == (
+        "dpo DPO pairs beta = 0.1 (> 0) reference arXiv:2305.18290v3 TRL `sigmoid`; mpmath "
+        "pair-wise, offline, reference, general yes"
+    )
     assert "temperature = 0.0001 (> 0)" in found["nca_list"] and "lists" in found["nca_list"]
     assert found["kto"].startswith("kto KTO singles beta = 0.1 (> 0), desirable_weight = 1 (> 0),")
-    assert found["kto"].endswith(" reference, mismatched arXiv:2402.01306v4")
+    assert " reference, mismatched arXiv:2402.01306v4 TRL `kto`; mpmath " in found["kto"]
 
 
 def test_sft_has_no_file_and_is_mentioned(lines):
@@ -52,9 +66,51 @@ def test_folders_of_ones_own_come_after_losses(lines, tmp_path):
     found = lines("--path", tmp_path / "one", "--path", tmp_path / "two")
     assert found["mine"] == (
         "mine [red]Mine[/red] lists beta = 0.001 (between 0 and 1) reference, token_values "
-        "arXiv:1234.56789v1"
+        "arXiv:1234.56789v1 no: fidelity: unverified"
     )
     assert list(found).index("mine") > list(found).index("pro_s") and "_notes" not in found
+
+
+def test_json_has_all_that_a_file_says(command, tmp_path):
+    (tmp_path / "mine.py").write_text(METHOD)
+    found = {item["name"]: item for item in json.loads(command("methods", "--json"))}
+    assert list(found) == [path.stem for path in plugins.names_in(plugins.METHODS)]
+    assert found["pro_b"]["hyperparameters"]["alpha"] == {"default": 2.5, "range": "> 0"}
+    assert found["pro_b"]["optimum"] == "alpha > 1" and found["kto"]["coupled"] is True
+    assert found["dpo"]["file"] == "losses/dpo.py" and found["dpo"]["unranked"] is None
+    place = {"data": "point-wise", "framework": "offline", "constraint": "reference"}
+    assert found["kto"]["axes"] == place | {"property": "imbalance"}
+    [*_, mine] = json.loads(command("methods", "--json", "--path", tmp_path))
+    assert mine["file"] == str(tmp_path / "mine.py") and mine["axes"] == {}
+    assert mine["exempt"] == {"toy_run": "it has no reason"}
+    assert mine["unranked"] == "fidelity: unverified"
+
+
+def test_the_list_takes_less_than_a_second():
+    """Of processor time, whatever else the machine does; that it loads no torch: test_app.py."""
+    code = "from plumbline.cli.app import main; main()"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    subprocess.run([sys.executable, "-c", code, "methods"], check=True, capture_output=True)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1
+
+
+@pytest.fixture(scope="module")
+def fill(repository) -> dict:
+    return runpy.run_path(str(repository / "docs" / "fill_methods.py"))
+
+
+def test_the_page_is_made_of_the_files(fill):
+    """docs/methods.md lags behind where `make docs` was not run."""
+    specs = [plugins.read_method(path) for path in plugins.names_in(plugins.METHODS)]
+    assert fill["PAGE"].read_text(encoding="utf-8") == fill["page"](specs)
+
+
+def test_the_page_lists_every_exemption_with_its_reason(fill, tmp_path):
+    (tmp_path / "mine.py").write_text(METHOD)
+    made = fill["page"]([plugins.read_method(tmp_path / "mine.py")])
+    assert "| [mine](../losses/mine.py) | `toy_run` | it has no reason |" in made
+    assert "[arXiv:1234.56789v1](https://arxiv.org/abs/1234.56789v1)" in made
+    assert fill["page"]([plugins.method_spec("dpo")]).endswith("\n\nNone.\n")
 
 
 def test_a_broken_file_is_listed_and_stops_nothing(tmp_path, repository):

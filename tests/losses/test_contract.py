@@ -27,3 +27,4 @@ def test_ours_say_their_oracle_and_their_place(path):
     card = read_method(path).card
     assert card.oracle and len(card.axes) == len(AXES)
     assert (path.parent.parent / "tests" / "losses" / f"test_{path.stem}.py").is_file()
+    assert "plumbline new-method" not in path.read_text(), "its first lines say what to change"

@@ -57,3 +57,8 @@ def test_gradient_formula(dpo, make, chosen, rejected, beta):
     weight = beta * torch.sigmoid(torch.tensor(beta * (rejected - chosen), dtype=torch.float64))
     torch.testing.assert_close(make.gradient(losses, batch.chosen), -weight[None])
     torch.testing.assert_close(make.gradient(losses, batch.rejected), weight[None])
+
+
+def test_default(dpo, make):
+    batch = make.pairs([-10.0], [-12.0])
+    assert torch.equal(dpo(batch), dpo(batch, beta=0.1))

@@ -1,6 +1,7 @@
 """KTO: hand-worked responses, a golden number, and the shared reference point."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -82,3 +83,18 @@ def test_weights_balance_the_classes(kto, make):
 def test_losses_stay_between_zero_and_one(kto, make):
     batch = make.singles([-1e4, 1e4, -1e4, 1e4], [True, True, False, False], mismatched=[0.0])
     assert kto(batch).tolist() == pytest.approx([1, 0, 0, 1])
+
+
+def test_reference_point_is_of_log_ratios(kto, make):
+    """As by hand above, the mismatched log-ratios 4 and -2 being -6 - -10 and -5 - -3."""
+    batch = make.singles([3.0, 3.0], [True, False], mismatched=[-6.0, -5.0])
+    needed = {"reference": torch.tensor([-10.0, -3.0]).double()}
+    batch = replace(batch, mismatched=replace(batch.mismatched, needed=needed))
+    expected = [1 - sigmoid(0.2), 1 - sigmoid(-0.2)]
+    assert kto(batch, beta=0.1).tolist() == pytest.approx(expected, abs=1e-12)
+
+
+def test_defaults(kto, make):
+    batch = make.singles([1.0, -1.0], [True, False], mismatched=[0.2, 0.4])
+    stated = kto(batch, beta=0.1, desirable_weight=1.0, undesirable_weight=1.0)
+    assert torch.equal(kto(batch), stated)

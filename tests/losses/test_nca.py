@@ -52,3 +52,8 @@ def test_pairs_are_lists_of_two(nca, load, make):
     listed = make.lists([[-10.0, -12.0], [-3.0, -1.0]], [[0.6, 0.5], [1.0, 0.0]])
     one_hot = load("nca_list")(listed, beta=0.1, temperature=1e-4)
     torch.testing.assert_close(one_hot, nca(batch, beta=0.1))
+
+
+def test_default(nca, make):
+    batch = make.pairs([-10.0], [-12.0])
+    assert torch.equal(nca(batch), nca(batch, beta=0.01))

@@ -46,3 +46,16 @@ def test_only_score_differences_matter(nca_list, make, shift):
     here = nca_list(make.lists(policy, [scores]), temperature=0.5)
     there = nca_list(make.lists(policy, [[score + shift for score in scores]]), temperature=0.5)
     torch.testing.assert_close(here, there)
+
+
+def test_only_log_ratios_matter(nca_list, make):
+    policy, reference, scores = [[-11.0, -8.5]], [[-10.0, -9.0]], [[0.2, 0.9]]
+    found = nca_list(make.lists(policy, scores, reference), beta=0.3, temperature=0.5)
+    ratios = nca_list(make.lists([[-1.0, 0.5]], scores), beta=0.3, temperature=0.5)
+    torch.testing.assert_close(found, ratios)
+
+
+def test_defaults(nca_list, make):
+    """Scores so close that a temperature of 1e-4 does not leave the best one alone."""
+    batch = make.lists([[-10.0, -3.0]], [[0.5001, 0.5]])
+    assert torch.equal(nca_list(batch), nca_list(batch, beta=0.01, temperature=1e-4))

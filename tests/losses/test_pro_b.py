@@ -75,6 +75,12 @@ def test_weights_scale_their_class(pro_b, make):
     torch.testing.assert_close(weighted, pro_b(batch) * torch.tensor([2.0, 0.5]).double())
 
 
+def test_defaults(pro_b, make):
+    batch = make.singles([-10.0, -3.0], [True, False])
+    stated = pro_b(batch, beta=0.1, alpha=2.5, desirable_weight=1.0, undesirable_weight=1.0)
+    assert torch.equal(pro_b(batch), stated)
+
+
 def test_weights_balance_the_classes(pro_b, make):
     """Source: E[s] = 0 and one regularizer for each class, where weight times count agrees: 1
     undesirable response among 99 desirable ones, weighted 99, at one log-ratio."""

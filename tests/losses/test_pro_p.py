@@ -77,3 +77,8 @@ def test_sees_a_common_shift_down(pro_p, make, chosen, rejected, shift):
     here = pro_p(make.pairs([chosen], [rejected]))
     there = pro_p(make.pairs([chosen + shift], [rejected + shift]))
     assert there.item() > here.item()
+
+
+def test_default(pro_p, make):
+    batch = make.pairs([-10.0], [-12.0])
+    assert torch.equal(pro_p(batch), pro_p(batch, beta=0.1))

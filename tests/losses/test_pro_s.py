@@ -133,3 +133,8 @@ def test_loss_is_bounded_exactly_above_the_bound(pro_s, make, responses):
 def test_no_other_direction_runs_away(pro_s, make, direction, scores):
     rows = torch.tensor([direction], dtype=torch.float64)
     assert far_slopes(pro_s, make, rows, [scores], 1.01 * bound(4)).item() > 0
+
+
+def test_defaults(pro_s, make):
+    batch = make.lists([[-10.0, -3.0]], [[1.0, 0.0]])
+    assert torch.equal(pro_s(batch), pro_s(batch, beta=0.1, alpha=2.5))

@@ -1,0 +1,145 @@
+"""`make mutants METHODS="dpo kto"`: which small changes of a loss does its test not notice?
+
+Every change of `mutations` in turn is put in the place of the file, in a process of its own, and
+the file's test and then the contract run on it. What survives both is listed with its line; what
+only the contract noticed is, too: a file's own test should know its loss. Exit code 1 if any did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import io
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import find, settings
+from hypothesis.strategies import integers
+from mutations import Mutation, mutations
+
+from plumbline import plugins
+from plumbline.check.method import check_method
+from plumbline.errors import PlumblineError
+
+TESTS = Path(__file__).resolve().parent / "losses"
+#: Changes that change nothing: method -> {change: why}.
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "pro_s": {
+        "rewards[:, first] - rewards[:, second] -> (rewards[:, second]) - (rewards[:, first])": (
+            "the regularizer is even in the difference"
+        )
+    },
+    "aot": {"True -> False": "stable says which of two equal margins comes first, no more"},
+    "aot_unpaired": {"True -> False": "stable says which of two equal ratios comes first, no more"},
+}
+OPTIONS = """
+    -x -q --timeout=60 --hypothesis-profile=mutants
+    -p no:cacheprovider -p no:xdist -p no:unraisableexception -p no:threadexception
+""".split()
+#: Examples of a property: fewer than in the tests' own runs, the same in every process.
+EXAMPLES = 20
+
+
+def main() -> int:
+    """Run the changes of the methods named on the command line, or of all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("methods", nargs="*", help="names; all of losses/ if none")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    given = parser.parse_args()
+    names = given.methods or [path.stem for path in plugins.names_in(plugins.METHODS)]
+    paths = [plugins.method_spec(name).path for name in names]
+    prepare(paths)
+    survived = [change for path in paths for change in examine(path, given.jobs)]
+    return 1 if survived else 0
+
+
+def prepare(paths: list[Path]) -> None:
+    """What every process would otherwise load again."""
+    torch.set_num_threads(1)
+    settings.register_profile("mutants", max_examples=EXAMPLES, derandomize=True, database=None)
+    if any("trl" in test_of(path).read_text() for path in paths):
+        from trl import DPOTrainer, KTOTrainer  # noqa: F401
+        from trl.experimental.cpo import CPOTrainer  # noqa: F401
+        from trl.experimental.orpo import ORPOTrainer  # noqa: F401
+    with contextlib.redirect_stdout(io.StringIO()):
+        pytest.main([*OPTIONS, "--collect-only", *(str(test_of(path)) for path in paths)])
+    find(integers(), bool)  # loads what hypothesis loads when it first draws
+    gc.freeze()  # pytest collects garbage often, and need not look at all of that
+
+
+def test_of(path: Path) -> Path:
+    """A method's test."""
+    return TESTS / f"test_{path.stem}.py"
+
+
+def examine(path: Path, jobs: int) -> list[str]:
+    """Print what became of a file's changes; those that were not noticed by its test."""
+    start, source = time.monotonic(), path.read_text(encoding="utf-8")
+    found = mutations(source)
+    whole = [(path, source), *((path, change.source) for change in found)]
+    with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
+        untouched, *results = pool.starmap(noticed, whole, chunksize=1)
+    if untouched != "":
+        raise SystemExit(f"{path}: its test or its contract fails as it stands ({untouched})")
+    return report(path, found, results, time.monotonic() - start)
+
+
+def noticed(path: Path, source: str) -> str:
+    """Who noticed a file with this source in the place of `path`: "test", "contract" or nobody."""
+    with tempfile.TemporaryDirectory() as folder, silence():
+        for other in plugins.names_in(plugins.METHODS):
+            (Path(folder) / other.name).symlink_to(other)
+        changed = Path(folder) / path.name
+        changed.unlink()
+        changed.write_text(source, encoding="utf-8")
+        plugins.METHODS = Path(folder)
+        if pytest.main([*OPTIONS, str(test_of(path))]) != pytest.ExitCode.OK:
+            return "test"
+        return "contract" if contract_fails(changed) else ""
+
+
+def contract_fails(path: Path) -> bool:
+    """Whether the file breaks the contract, or cannot be loaded."""
+    try:
+        return bool(check_method(plugins.load_method(plugins.read_method(path))))
+    except PlumblineError:
+        return True
+
+
+@contextlib.contextmanager
+def silence():
+    """Nothing that the process prints is seen."""
+    with open(os.devnull, "w") as nowhere:
+        sys.stdout.flush()
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        yield
+
+
+def report(path: Path, found: list[Mutation], results: list[str], seconds: float) -> list[str]:
+    """Print a file's account; the changes that its test did not notice and should have."""
+    lines, known = [], EQUIVALENT.get(path.stem, {})
+    for change, result in zip(found, results, strict=True):
+        if result != "test" and str(change) not in known:
+            how = "only the contract noticed" if result else "survived"
+            lines.append(f"  {path.parent.name}/{path.name}:{change.line}: {how}: {change}")
+    same = sum(str(change) in known for change in found)
+    print(
+        f"{path.stem}: {len(found)} changes, {len(lines)} not noticed by its test, {same} change "
+        f"nothing; {seconds:.0f} s",
+        *lines,
+        sep="\n",
+        flush=True,
+    )
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
