@@ -59,6 +59,6 @@ def sparse_po(batch: Pairs, *, beta: Positive = 0.1) -> Tensor:
 
     def masked(column: Completions) -> Tensor:
         gain = column.token_policy - column.token_reference + column.token_divergence
-        return (column.token_activity * gain * column.token_mask).sum(-1)
+        return (column.token_activity * gain).sum(-1)
 
     return -logsigmoid(beta * (masked(batch.chosen) - masked(batch.rejected)))  # section 3

@@ -47,7 +47,7 @@ def tdpo1(batch: Pairs, *, beta: Positive = 0.1) -> Tensor:
     tensor([0.6564])
 
     References: Zeng et al., Token-level Direct Preference Optimization, arXiv:2404.11999v5;
-        Vance0124/Token-level-Direct-Preference-Optimization at d6d9dc1, `tdpo_loss`.
+        Vance0124/Token-level-Direct-Preference-Optimization at 4a36a00, `tdpo_loss`.
     """
     margin = batch.chosen.logratio - batch.rejected.logratio
     chosen = batch.chosen.token_divergence.sum(-1)

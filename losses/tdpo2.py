@@ -50,7 +50,7 @@ def tdpo2(batch: Pairs, *, beta: Positive = 0.1, alpha: NonNegative = 0.5) -> Te
     tensor([0.6385])
 
     References: Zeng et al., Token-level Direct Preference Optimization, arXiv:2404.11999v5;
-        Vance0124/Token-level-Direct-Preference-Optimization at d6d9dc1, `tdpo_loss`.
+        Vance0124/Token-level-Direct-Preference-Optimization at 4a36a00, `tdpo_loss`.
     """
     margin = batch.chosen.logratio - batch.rejected.logratio
     chosen = batch.chosen.token_divergence.sum(-1).detach()

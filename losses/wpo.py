@@ -27,15 +27,15 @@ def wpo(batch: Pairs, *, beta: Positive = 0.01) -> Tensor:
     Args:
         batch: pairs with log-probabilities [B], sums over completion tokens in nats, reference,
             per-token log-probabilities [B, T], and the log sum of squared probabilities.
-        beta: > 0, per nat; 0.01 in the paper's Mistral and Llama-3 settings.
+        beta: > 0, per nat; 0.01 in the authors' Mistral and Llama-3 configurations.
 
     Returns:
         [B], nats times a weight, lower is better; unreduced.
 
     Numerics: `logsigmoid` neither overflows nor loses its gradient at either end. A weight is at
         most exp(mean of -log sum p^2 / 2) <= sqrt(V), and zero for an impossible response.
-    Deviations: the weights are not divided by anything over the batch, as in TRL and the authors'
-        code. A token drawn from the policy has the weight 1 in expectation under it.
+    Deviations: none known. As in TRL, the weights are not divided by anything over the batch; a
+        token drawn from the policy has the weight 1 in expectation.
     Limits: w_w w_l log 2 at policy = reference, with gradient -+ w_w w_l beta/2. Weights of one
         give `dpo`.
 
@@ -51,7 +51,8 @@ def wpo(batch: Pairs, *, beta: Positive = 0.01) -> Tensor:
     tensor([0.2933])
 
     References: Zhou et al., WPO: Enhancing RLHF with Weighted Preference Optimization,
-        arXiv:2406.11827v2; TRL's `use_weighting`.
+        arXiv:2406.11827v2; TRL's `use_weighting`; wzhouad/WPO at b8d147d, its
+        `training_configs`.
     """
 
     def weight(column: Completions) -> Tensor:

@@ -50,6 +50,8 @@ NEEDS = {
     "token_activity": "completions.token_activity, shaped like token_policy: how large the "
     "reference's activations are where the token is predicted, from 0 at the completion's least "
     "active token to 1 at its most active one in each layer, the mean over layers, zero on padding",
+    "traceless": "pairs.traceless, a Pairs: the same completions without their traces, which "
+    "learns too; a completion without a trace is as it was",
 }
 #: Those of an example as a whole, found on its batch and not on a column.
 OF_EXAMPLES = ("embedding", "propensity", "label")
@@ -109,12 +111,13 @@ class Completions(Declared):
 class Pairs(Declared):
     """Pairwise feedback: B prompts, each with a chosen and a rejected completion.
 
-    needed: as in `Completions`, what a method asked for of each example (`embedding`, ...).
+    needed: as in `Completions`, what a method asked for of each example (`embedding`, ...), and
+    `traceless`, a further Pairs.
     """
 
     chosen: Completions
     rejected: Completions
-    needed: Mapping[str, Tensor] = field(default_factory=dict)
+    needed: Mapping[str, Tensor | Pairs] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

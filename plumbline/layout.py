@@ -45,6 +45,23 @@ class ModelFolder:
 
 
 @dataclass(frozen=True)
+class Auxiliary(ModelFolder):
+    """A model that only serves the training of others, trained as a run is."""
+
+    #: Of its training: there is one such model, whatever the seeds of the experiment.
+    seed: int = 0
+
+    @property
+    def dynamics(self) -> Path:
+        return self.folder / "dynamics.parquet"
+
+    @property
+    def probes(self) -> Path:
+        """Answers given while training."""
+        return self.folder / "probes.parquet"
+
+
+@dataclass(frozen=True)
 class SettingFolder:
     """Model + data + SFT + alignment recipe: what experiments may share."""
 
@@ -82,7 +99,7 @@ class SettingFolder:
 
     def auxiliary(self, side: str) -> Auxiliary:
         """The model that prefers this side of the pairs."""
-        return Auxiliary(self.name, "dpo", side, 0)
+        return Auxiliary(self.folder / "auxiliary" / side)
 
     def auxiliaries(self, need: str) -> list[Auxiliary]:
         """The models, beside the reference, that a need's pass asks."""
@@ -156,15 +173,6 @@ class Run:
             case setting, "runs", method, point, seed, "run.json" if SEED.fullmatch(seed):
                 return cls(setting, method, point, int(seed.removeprefix("seed=")))
         raise IntegrityError(f"{path} is not .../runs/METHOD/POINT/seed=N/run.json")
-
-
-@dataclass(frozen=True)
-class Auxiliary(Run):
-    """A model that only serves the training of others; `point` is the side it prefers."""
-
-    @property
-    def folder(self) -> Path:
-        return RESULTS / self.setting / "auxiliary" / self.point
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,10 @@ def _schema_problems(raw: dict[str, Any], model: type[BaseModel]) -> Iterator[st
 
 
 #: The tags pydantic puts into an error's location; a user never typed them.
-TAGS = {"toyland", "hh_rlhf", "ultrafeedback", "jsonl", "ScratchModel", "PretrainedModel"}
+TAGS = {
+    *("toyland", "toyland_facts", "toyland_traces", "hh_rlhf", "ultrafeedback", "jsonl"),
+    *("ScratchModel", "PretrainedModel"),
+}
 
 
 def _sentence(item: dict[str, Any], known: set[str]) -> str:

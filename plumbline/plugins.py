@@ -68,6 +68,11 @@ class MethodSpec:
     digest: str
 
     @property
+    def references(self) -> list[str]:
+        """The names of the reference files that must be there before it is trained."""
+        return [self.feedback, *(["traceless"] if "traceless" in self.card.needs else [])]
+
+    @property
     def embedded(self) -> bool:
         """Whether the embeddings of the prompts must be there before it is trained."""
         return not EMBEDDED.isdisjoint(self.card.needs)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, fields
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -22,7 +22,7 @@ from pydantic import (
 
 from plumbline.artifacts import digest
 from plumbline.layout import Run, SettingFolder
-from plumbline.toyland.spec import FactsSpec, WorldSpec
+from plumbline.toyland.spec import TRACE_END, FactsSpec, TracesSpec, WorldSpec
 
 NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -36,9 +36,15 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Embedded:
+    """Data of the embedded world. trace_end: what ends a completion's trace."""
+
+    trace_end: ClassVar[str] = TRACE_END
+
+
 ToylandData = create_model(
     "ToylandData",
-    __base__=Strict,
+    __base__=(Strict, Embedded),
     __doc__="The embedded world: every field of WorldSpec; see docs/toyland.md.",
     source=(Literal["toyland"], ...),
     **{item.name: (item.type, item.default) for item in fields(WorldSpec)},
@@ -47,20 +53,31 @@ ToylandData = create_model(
 
 FactsData = create_model(
     "FactsData",
-    __base__=Strict,
+    __base__=(Strict, Embedded),
     __doc__="Facts of the embedded world, to forget and to retain: every field of FactsSpec.",
     source=(Literal["toyland_facts"], ...),
     **{item.name: (item.type, item.default) for item in fields(FactsSpec)},
 )
 
 
+TracesData = create_model(
+    "TracesData",
+    __base__=(Strict, Embedded),
+    __doc__="Sums of the embedded world, with scratch steps: every field of TracesSpec.",
+    source=(Literal["toyland_traces"], ...),
+    **{item.name: (item.type, item.default) for item in fields(TracesSpec)},
+)
+
+
 class FileData(Strict):
-    """Real feedback, from files or the hub. `limit` bounds the rows of each split."""
+    """Real feedback, from files or the hub. `limit` bounds the rows of each split; `trace_end`
+    ends a completion's trace, where it has one."""
 
     source: Literal["hh_rlhf", "ultrafeedback", "jsonl"]
     path: str
     seed: int = 0
     limit: dict[Literal["train", "validation", "test"], Count] = {}
+    trace_end: Annotated[str, Field(min_length=1)] = "</think>"
 
 
 class ScratchModel(Strict):
@@ -188,7 +205,7 @@ def _kind_of_model(value: Any) -> str:
 class Setting(Strict):
     """Model + data + SFT + alignment recipe."""
 
-    data: Annotated[ToylandData | FactsData | FileData, Field(discriminator="source")]
+    data: Annotated[ToylandData | FactsData | TracesData | FileData, Field(discriminator="source")]
     model: Annotated[
         Annotated[ScratchModel, Tag("ScratchModel")]
         | Annotated[PretrainedModel, Tag("PretrainedModel")],

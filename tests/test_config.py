@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from plumbline import config
 from plumbline.errors import ConfigError
 from plumbline.layout import point_name
+from plumbline.plugins import METHODS, names_in, read_method
 from plumbline.schema import grid
 
 TEXT = """
@@ -51,6 +52,24 @@ FILES = sorted(set(CONFIG.rglob("*.yaml")) - set(CONFIG.glob("accelerate/*")))
 @pytest.fixture
 def raw() -> Raw:
     return yaml.safe_load(TEXT)
+
+
+@pytest.mark.parametrize("source", ["toyland_facts", "toyland_traces"])
+def test_a_source_is_no_part_of_a_keys_path(raw, source) -> None:
+    raw["settings"]["small"]["data"] = {"source": source, "documentz": 5}
+    with pytest.raises(ConfigError, match=r"- settings\.small\.data\.documentz: unknown key"):
+        config.parse(raw)
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "</think>"), ({"trace_end": "So:"}, "So:")])
+def test_an_experiment_file_says_what_ends_a_trace(raw, given, found) -> None:
+    small = raw["settings"]["small"]
+    small["data"] = {"source": "jsonl", "path": "mine.jsonl", **given}
+    small["model"] |= {"tokenizer": "byte_bpe", "vocabulary": 300}
+    assert config.parse(raw).settings["small"].data.trace_end == found
+    small["data"]["trace_end"] = ""
+    with pytest.raises(ConfigError, match=r"settings\.small\.data\.trace_end: .*, got ''"):
+        config.parse(raw)
 
 
 def edited(raw: Raw, path: str, value: Any) -> Raw:
@@ -543,3 +562,18 @@ def test_given_models_stand_after_the_methods_with_one_point_and_one_seed(raw):
 def test_a_given_model_must_not_be_called_like_a_method(raw):
     [line] = problems(edited(raw, "models", {"dpo": {"path": "somewhere"}}))
     assert line == "models.dpo: a method has this name; give another"
+
+
+def test_the_zoo_has_every_method_but_those_of_other_data():
+    """Unlearning has facts of its own, BVPO traces; their own files name them."""
+    specs = {path.stem: read_method(path) for path in names_in(METHODS)}
+    elsewhere = {
+        name
+        for name, spec in specs.items()
+        if "unlearning" in spec.card.axes or "traceless" in spec.card.needs
+    }
+    zoo = config.read(CONFIG / "zoo.yaml")
+    assert set(zoo.methods) == {"sft", *specs} - elsewhere
+    assert all(zoo.points(name) == [{}] for name in zoo.methods), "one point each, the defaults"
+    files = [CONFIG / "toyland" / name for name in ("unlearning.yaml", "traces.yaml")]
+    assert elsewhere <= {name for path in files for name in config.read(path).methods}

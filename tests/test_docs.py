@@ -120,6 +120,7 @@ SECTIONS = {
     "Setting": "`settings.NAME`",
     "ToylandData": "`data` of source `toyland`",
     "FactsData": "`data` of source `toyland_facts`",
+    "TracesData": "`data` of source `toyland_traces`",
     "FileData": "`data` of source `hh_rlhf`, `ultrafeedback` or `jsonl`",
     "ScratchModel": "`model` made from scratch",
     "PretrainedModel": "`model` of Hugging Face",
@@ -170,8 +171,6 @@ def paths_of(value) -> set[str]:
     """Every path that a folder of `layout` knows, with `{argument}` for each argument."""
     if isinstance(value, Path):
         return {str(value.relative_to(layout.RESULTS))}
-    if isinstance(value, layout.Auxiliary):  # what is in it is a run's
-        return paths_of(value.folder)
     if not is_dataclass(value):
         return set()
     found = set()

@@ -108,6 +108,12 @@ def test_the_first_argument_says_the_feedback(method, name):
     assert spec.feedback == name.lower()
 
 
+def test_needs_say_which_reference_files_are_read(method):
+    assert method().references == ["pairs"]
+    edit = ('needs=("reference",)', 'needs=("reference", "traceless")')
+    assert method(edit).references == ["pairs", "traceless"]
+
+
 def test_whether_an_optimum_exists_is_read_from_the_file(method):
     """The example's condition is alpha * n > 1, with alpha 0.5 by default."""
     spec = method()

@@ -26,12 +26,15 @@ def tiny_policy(seed: int = 0) -> GPTNeoXForCausalLM:
 
 
 def make_example(feedback: str, index: int) -> Example:
-    """References are multiples of 1/8, which float32 holds exactly."""
+    """References are multiples of 1/8, which float32 holds exactly.
+
+    `traceless`: pairs with their completions without traces.
+    """
     draw = random.Random(f"{feedback} {index}")
     ids = [tuple(draw.choices(range(2, WORDS), k=draw.randint(1, 7))) for _ in range(6)]
     eighths = [-draw.randint(40, 200) / 8 for _ in range(5)]
     embedding = torch.tensor([draw.randint(-8, 8) / 8 for _ in range(5)])
-    counts = {"pairs": 2, "singles": 1, "lists": 4}
+    counts = {"pairs": 2, "traceless": 4, "singles": 1, "lists": 4}
     count = counts[feedback]
     single = feedback == "singles"
     return Example(

@@ -99,6 +99,8 @@ def restricted(batch: Batch, needs: Sequence[str]) -> Batch:
     if isinstance(batch, Singles) and "mismatched" not in needs:
         columns["mismatched"] = None
     of_examples = {name: value for name, value in batch.needed.items() if name in needs}
+    if "traceless" in of_examples:
+        of_examples["traceless"] = restricted(batch.traceless, needs)
     return replace(batch, **columns, needed=of_examples)
 
 
@@ -141,11 +143,18 @@ def rows_of(batch: Batch) -> int:
 
 
 def leaves_of(batch: Batch) -> dict[str, list[Tensor]]:
-    """For each learning column its policy tensors: the sum and, where needed, the tokens'."""
-    return {
+    """For each learning column its policy tensors: the sum and, where needed, the tokens'.
+
+    Columns without traces are named `traceless chosen` and `traceless rejected`.
+    """
+    leaves = {
         name: [getattr(batch, name).policy, *_needed(batch, name, ("token_policy",))]
         for name in LEARNING[type(batch)]
     }
+    if "traceless" in batch.needed:
+        inner = leaves_of(batch.traceless)
+        leaves |= {f"traceless {name}": found for name, found in inner.items()}
+    return leaves
 
 
 def readings_of(batch: Batch) -> list[Tensor]:
@@ -218,11 +227,14 @@ def _assemble(feedback: type, column: Callable[[str], Completions], rows: int) -
     if feedback is Lists:
         turns = torch.arange(rows).unsqueeze(-1) + torch.arange(RESPONSES)
         labels["scores"] = turns % RESPONSES / (RESPONSES - 1)
+    columns = {name: column(name) for name in COLUMNS[feedback]}
     labels["needed"] = _of_examples(rows)
-    return feedback(**{name: column(name) for name in COLUMNS[feedback]}, **labels)
+    if feedback is Pairs:
+        labels["needed"]["traceless"] = Pairs(*map(column, COLUMNS[Pairs]))
+    return feedback(**columns, **labels)
 
 
-def _of_examples(rows: int) -> dict[str, Tensor]:
+def _of_examples(rows: int) -> dict[str, Tensor | Pairs]:
     """All needs of examples as wholes: propensities lie around 1/2, labels above it."""
     places = torch.arange(rows, dtype=torch.float32)
     return {

@@ -32,6 +32,10 @@ SettingName = Annotated[str, typer.Argument(help="name of the setting's folder u
 Feedback = Annotated[
     Literal["pairs", "singles", "lists"], typer.Argument(help="pairs, singles or lists")
 ]
+ReferenceName = Annotated[
+    Literal["pairs", "singles", "lists", "traceless"],
+    typer.Argument(help="pairs, singles or lists; or traceless, pairs without their traces"),
+]
 Method = Annotated[str, typer.Argument(help="name of a method in the experiment file")]
 Split = Annotated[Literal["validation", "test"], typer.Argument(help="validation or test")]
 Records = Annotated[list[Path], typer.Argument(help="the run.json that each run is to leave")]
@@ -119,7 +123,7 @@ def sft(experiment: ExperimentFile, setting: SettingName, threads: Threads = 1) 
 
 @app.command()
 def reference(
-    experiment: ExperimentFile, setting: SettingName, feedback: Feedback, threads: Threads = 1
+    experiment: ExperimentFile, setting: SettingName, feedback: ReferenceName, threads: Threads = 1
 ) -> None:
     """Compute the SFT model's log-probabilities of the training rows."""
     from plumbline import config
@@ -161,8 +165,8 @@ def auxiliary(
 
     _torch(threads)
     folders = SettingFolder(setting)
-    run = folders.auxiliary(side)
-    print(AuxiliaryBench(config.read(experiment), folders, run.method, side).train(run))
+    bench = AuxiliaryBench(config.read(experiment), folders, "dpo", side)
+    print(bench.train(folders.auxiliary(side)))
 
 
 @app.command()

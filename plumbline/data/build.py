@@ -15,9 +15,9 @@ from plumbline.data.records import Message, Row, shown
 from plumbline.data.sources import SOURCES
 from plumbline.data.views import best_against_random, classes, common_kinds, kinds
 from plumbline.errors import DataError
-from plumbline.schema import FactsData, FileData, ToylandData
+from plumbline.schema import FactsData, FileData, ToylandData, TracesData
 from plumbline.splits import normalise, split_of
-from plumbline.toyland import facts
+from plumbline.toyland import facts, traces
 from plumbline.toyland import source as toyland
 
 SCHEMAS = {
@@ -35,7 +35,9 @@ Render = Callable[[list[Message]], str]
 
 
 def build(
-    data: ToylandData | FactsData | FileData, folder: Path, render: Render | None = None
+    data: ToylandData | FactsData | TracesData | FileData,
+    folder: Path,
+    render: Render | None = None,
 ) -> dict[str, Any]:
     """Write `{split}.parquet` for each split into `folder`, and say what was written.
 
@@ -89,8 +91,23 @@ def facts_tables(data: FactsData) -> Tables:
     }
 
 
+def traces_tables(data: TracesData) -> Tables:
+    """The splits of the embedded world's sums with scratch steps."""
+    spec = traces.TracesSpec(**data.model_dump(exclude={"source"}))
+    feedback = {split: list(traces.feedback(spec, split)) for split in ("train", *HELD_OUT)}
+    return {
+        "pretrain": list(traces.documents(spec)),
+        "sft": list(traces.demonstrations(spec)),
+        **feedback,
+    }
+
+
 #: Sources that need no files.
-EMBEDDED = {"toyland": toyland_tables, "toyland_facts": facts_tables}
+EMBEDDED = {
+    "toyland": toyland_tables,
+    "toyland_facts": facts_tables,
+    "toyland_traces": traces_tables,
+}
 
 
 def file_tables(data: FileData, render: Render | None) -> tuple[Tables, int]:

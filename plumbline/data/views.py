@@ -52,6 +52,30 @@ def pairs(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
+def traceless(rows: Sequence[Row], trace_end: str) -> list[Row]:
+    """The rows of `pairs` with completions that have no trace.
+
+    A trace is all up to the first `trace_end`, which is not empty, and the white space behind it; a
+    completion without one stays as it is. DataError where a row has no pair, or where no completion
+    has a trace.
+    """
+    found = pairs(rows)
+    if not any(trace_end in row[side] for row in found for side in ("chosen", "rejected")):
+        raise DataError(
+            f"no completion of a pair has a trace: none contains {trace_end!r}; data.trace_end "
+            "must be the text that ends one (in Toyland data.source must be toyland_traces)"
+        )
+    return [
+        row | {side: _without_trace(row[side], trace_end) for side in ("chosen", "rejected")}
+        for row in found
+    ]
+
+
+def _without_trace(completion: str, trace_end: str) -> str:
+    _, ended, answer = completion.partition(trace_end)
+    return answer.lstrip() if ended else completion
+
+
 def singles(rows: Sequence[Row], seed: int) -> list[Row]:
     """{id, row, prompt, completion, desirable, mismatched}; a pair becomes two neighbours.
 

@@ -1,7 +1,7 @@
 """Drawing tasks and conversations, and keeping those of one split."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
@@ -32,9 +32,9 @@ KIND_WEIGHTS = {
 }
 
 
-def draw_task(world: WorldSpec, generator: random.Random) -> Task:
-    """Any first-turn task."""
-    kind = generator.choices(KINDS, [KIND_WEIGHTS[kind] for kind in KINDS])[0]
+def draw_task(world: WorldSpec, generator: random.Random, kinds: Sequence[str] = KINDS) -> Task:
+    """Any first-turn task of these kinds."""
+    kind = generator.choices(kinds, [KIND_WEIGHTS[kind] for kind in kinds])[0]
     greeted = generator.random() < world.greetings
     constrained = kind != "insult" and generator.random() < world.constraints
     return Task(
@@ -77,12 +77,14 @@ def _zipf(rarity: float) -> list[float]:
     return list(accumulate((rank + 1) ** -rarity for rank in range(len(NOUNS))))
 
 
-def draw_conversation(world: WorldSpec, generator: random.Random) -> tuple[list[Message], Task]:
+def draw_conversation(
+    world: WorldSpec, generator: random.Random, kinds: Sequence[str] = KINDS
+) -> tuple[list[Message], Task]:
     """A conversation that ends with a user turn, and the task of that turn.
 
     An earlier turn, where there is one, is of the same kind and answered correctly and plainly.
     """
-    task = draw_task(world, generator)
+    task = draw_task(world, generator, kinds)
     if generator.random() >= world.second_turns:
         return [user(question(task))], task
     first = Task(
@@ -94,7 +96,7 @@ def draw_conversation(world: WorldSpec, generator: random.Random) -> tuple[list[
 
 
 def conversations(
-    world: WorldSpec, split: str, generator: random.Random
+    world: WorldSpec, split: str, generator: random.Random, kinds: Sequence[str] = KINDS
 ) -> Iterator[tuple[list[Message], Task]]:
     """Endless conversations that open with a question of ``split``; prompts may repeat.
 
@@ -102,17 +104,17 @@ def conversations(
     answered, a conversation that is trained on.
     """
     while True:
-        messages, task = draw_conversation(world, generator)
+        messages, task = draw_conversation(world, generator, kinds)
         if split_of(messages[:1]) == split:
             yield messages, task
 
 
 def distinct_conversations(
-    world: WorldSpec, split: str, generator: random.Random
+    world: WorldSpec, split: str, generator: random.Random, kinds: Sequence[str] = KINDS
 ) -> Iterator[tuple[list[Message], Task]]:
     """Endless conversations of ``split``, no prompt twice."""
     seen = set()
-    for messages, task in conversations(world, split, generator):
+    for messages, task in conversations(world, split, generator, kinds):
         text = normalise(messages)
         if text not in seen:
             seen.add(text)

@@ -1,12 +1,12 @@
 """Toyland's data as canonical rows, the same to the byte for the same ``WorldSpec``."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from plumbline.toyland.annotator import score, utility
-from plumbline.toyland.gold import assess
+from plumbline.toyland.gold import Verdict, assess
 from plumbline.toyland.lexicon import CATEGORY_OF, COLOR_OF, MYTH_OF
 from plumbline.toyland.prompts import (
     assistant,
@@ -21,6 +21,7 @@ from plumbline.toyland.writers import Writer, any_writer, write
 __all__ = ["WorldSpec", "demonstrations", "feedback", "pretrain"]
 
 Row = dict[str, Any]
+Answer = TypeVar("Answer", bound=Hashable)
 COMPLETIONS = 4
 
 
@@ -80,17 +81,18 @@ def feedback(world: WorldSpec, split: str) -> Iterator[Row]:
 
 
 def _judged(world: WorldSpec, task: Task, generator: random.Random) -> Row:
-    completions = _completions(task, generator)
+    completions = several(lambda: write(task, any_writer(generator), generator))
+    verdicts = [assess(task, completion) for completion in completions]
+    return compared(world, completions, verdicts, generator)
+
+
+def compared(
+    world: WorldSpec, completions: list[str], verdicts: Sequence[Verdict], generator: random.Random
+) -> Row:
+    """The columns of a feedback row but ``id`` and ``prompt``, by what the annotator is told."""
     scores = [
-        score(
-            utility(
-                assess(task, completion),
-                generator,
-                length_bias=world.length_bias,
-                noise=world.noise,
-            )
-        )
-        for completion in completions
+        score(utility(verdict, generator, length_bias=world.length_bias, noise=world.noise))
+        for verdict in verdicts
     ]
     chosen = max(range(COMPLETIONS), key=scores.__getitem__)
     others = [i for i in range(COMPLETIONS) if completions[i] != completions[chosen]]
@@ -98,9 +100,9 @@ def _judged(world: WorldSpec, task: Task, generator: random.Random) -> Row:
     return {"completions": completions, "scores": scores, "chosen": chosen, "rejected": rejected}
 
 
-def _completions(task: Task, generator: random.Random) -> list[str]:
-    """Four writers' answers, drawn again while all four are the same text."""
+def several(answer: Callable[[], Answer]) -> list[Answer]:
+    """Four answers, drawn again while all four are the same."""
     while True:
-        texts = [write(task, any_writer(generator), generator) for _ in range(COMPLETIONS)]
-        if len(set(texts)) > 1:
-            return texts
+        answers = [answer() for _ in range(COMPLETIONS)]
+        if len(set(answers)) > 1:
+            return answers

@@ -4,6 +4,9 @@ import hashlib
 import random
 from dataclasses import dataclass
 
+#: The word that ends a completion's scratch steps.
+TRACE_END = "end"
+
 
 @dataclass(frozen=True)
 class WorldSpec:
@@ -67,6 +70,29 @@ class FactsSpec:
     validation: int = 400
     test: int = 900
     forget: float = 0.1
+
+
+@dataclass(frozen=True)
+class TracesSpec:
+    """What is drawn.
+
+    Attributes:
+        seed: Seeds every draw.
+        documents: Number of pretraining documents.
+        demonstrations: Number of demonstrations for supervised fine-tuning.
+        pairs: Number of feedback rows of the train split.
+        validation: Number of feedback rows of the validation split.
+        test: Number of feedback rows of the test split.
+        traces: Share of answers that have a trace, in [0, 1].
+    """
+
+    seed: int = 0
+    documents: int = 12000
+    demonstrations: int = 3200
+    pairs: int = 2400
+    validation: int = 200
+    test: int = 400
+    traces: float = 0.8
 
 
 def stream(purpose: str, seed: int) -> random.Random:

@@ -49,6 +49,11 @@ def write(task: Task, writer: Writer, generator: random.Random) -> str:
     """The writer's answer to ``task``, words separated by single spaces."""
     right = generator.random() < writer.skill
     core = correct(task, generator) if right else mistaken(task, generator)
+    return worded(core, task, writer, generator)
+
+
+def worded(core: str, task: Task, writer: Writer, generator: random.Random) -> str:
+    """An answer with this core: how the writer opens and closes it, and minds the constraint."""
     opener = generator.choice(OPENERS) if generator.random() < OPENER_SHARE else ""
     fillers = tuple(generator.choice(FILLERS) for _ in range(_filler_count(writer, generator)))
     draft = Draft(core, opener, fillers)

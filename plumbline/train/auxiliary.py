@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from plumbline.layout import Run
+from plumbline.layout import Auxiliary
 from plumbline.train.examples import Example, turned
 from plumbline.train.run import Bench
 
@@ -25,7 +25,7 @@ class AuxiliaryBench(Bench):
         """Everything that decides the weights."""
         return super().parts() | {"side": self.side}
 
-    def point(self, run: Run) -> dict[str, float]:
+    def point(self, run: Auxiliary) -> dict[str, float]:
         """The method's defaults."""
         return {}
 

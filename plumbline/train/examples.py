@@ -24,7 +24,8 @@ from plumbline.schema import Align
 class Example:
     """One unit of the global batch: a prompt with K completions.
 
-    Pairs: K = 2, chosen first. Singles: K = 1. Lists: K = N. references: summed reference
+    Pairs: K = 2, chosen first; K = 4 with the same two without their traces, where a method needs
+    them. Singles: K = 1. Lists: K = N. references: summed reference
     log-probabilities, nats, one per completion. mismatched: another prompt's completion (singles).
     cut: tokens that truncation removed. embedding [H], propensity, label: of `batches.OF_EXAMPLES`,
     None unless needed. annotations: by need, a number for each completion token.
@@ -63,6 +64,7 @@ class Example:
 #: How each feedback's view row names its completions.
 COMPLETIONS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "pairs": lambda row: [row["chosen"], row["rejected"]],
+    "traceless": lambda row: [row["chosen"], row["rejected"]],
     "singles": lambda row: [row["completion"]],
     "lists": lambda row: row["completions"],
 }
@@ -157,6 +159,20 @@ def _with_reference(example: Example, references: dict[tuple[str, int], float]) 
             "reference/ folder and run again"
         ) from error
     return replace(example, references=found, mismatched_reference=other)
+
+
+def with_traceless(examples: Sequence[Example], others: Sequence[Example]) -> list[Example]:
+    """Pairs with their completions without traces: the examples of the view `traceless`, in the
+    same order."""
+    return [
+        replace(
+            item,
+            completions=item.completions + other.completions,
+            references=item.references + other.references,
+            cut=item.cut + other.cut,
+        )
+        for item, other in zip(examples, others, strict=True)
+    ]
 
 
 def with_embeddings(

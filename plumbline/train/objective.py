@@ -170,7 +170,8 @@ class Objective:
         """The batch type of the method's signature, with the needs it declares and no others."""
         names = [name for name in OF_EXAMPLES if name in self.spec.card.needs]
         needed = {name: inputs.of_examples[name] for name in names}
-        return replace(self._columns(tokens, inputs, mismatched), needed=needed)
+        columns = self._columns(tokens, inputs, mismatched)
+        return replace(columns, needed={**columns.needed, **needed})
 
     def _columns(
         self, tokens: Tensor, inputs: Inputs, mismatched: Tensor | None
@@ -184,6 +185,9 @@ class Objective:
         if self.spec.feedback == "lists":
             return Lists(whole, inputs.scores)
         first, *rest = (self._column(whole, index) for index in range(shape[1]))
+        if "traceless" in self.spec.card.needs:
+            rejected, *others = rest
+            return Pairs(first, rejected, {"traceless": Pairs(*others)})
         if self.spec.feedback == "pairs":
             return Pairs(first, *rest)
         return Singles(first, inputs.desirable, self._mismatched(inputs, mismatched))

@@ -43,9 +43,11 @@ from plumbline.train.start import start
 
 
 def view(setting: Setting, rows: list[dict[str, Any]], feedback: str) -> list[dict[str, Any]]:
-    """Feedback rows as the training rows of one feedback."""
+    """Feedback rows as the training rows of one feedback, or as pairs without traces."""
     if feedback == "pairs":
         return views.pairs(rows)
+    if feedback == "traceless":
+        return views.traceless(rows, setting.data.trace_end)
     if feedback == "singles":
         return views.singles(rows, setting.data.seed)
     return views.lists(rows, setting.align.responses, setting.data.seed)

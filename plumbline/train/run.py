@@ -34,7 +34,7 @@ from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
 from plumbline.train.annotate import made_from, with_needs
 from plumbline.train.base import model_digest
-from plumbline.train.examples import Example, tokenise
+from plumbline.train.examples import Example, tokenise, with_traceless
 from plumbline.train.geometry import choose, first, hold
 from plumbline.train.objective import Objective, beside_reference
 from plumbline.train.probe import Probe
@@ -89,7 +89,15 @@ class Bench:
         given = referenced_examples(*where, self.tokenizer)
         given = with_needs(given, self.setting, self.folders, self.spec)
         given = with_labels(given, *where, self.labels)
+        if "traceless" in self.spec.card.needs:
+            given = with_traceless(given, self.traceless())
         return with_prompts(given, *where, self.spec.card.needs)
+
+    def traceless(self) -> list[Example]:
+        """The same pairs without their traces, labelled as with them."""
+        others = referenced_examples(self.setting, self.folders, "traceless", self.tokenizer)
+        where = self.setting, self.folders, self.spec.feedback
+        return with_labels(others, *where, self.labels)
 
     @cached_property
     def held_out(self) -> list[Example]:

@@ -75,6 +75,31 @@ def test_needs_of_examples_are_there_when_declared(feedback):
         seen.embedding  # noqa: B018
 
 
+def test_traceless_pairs_are_other_pairs_with_the_declared_needs():
+    batch = examples.random_batch(Pairs, seed=0)
+    assert not torch.equal(batch.traceless.chosen.policy, batch.chosen.policy)
+    seen = examples.restricted(batch, ("traceless", "reference"))
+    assert torch.equal(seen.traceless.rejected.reference, batch.traceless.rejected.reference)
+    with pytest.raises(MethodError):
+        seen.traceless.chosen.token_policy  # noqa: B018
+    with pytest.raises(MethodError):
+        examples.restricted(batch, ("reference",)).traceless  # noqa: B018
+    with pytest.raises(MethodError):
+        examples.random_batch(Singles, seed=0).traceless  # noqa: B018
+
+
+def test_traceless_columns_are_leaves_where_they_are_needed():
+    batch = examples.random_batch(Pairs, seed=0)
+    whole = {"chosen", "rejected"}
+    assert examples.leaves_of(examples.restricted(batch, ())).keys() == whole
+    found = examples.leaves_of(examples.restricted(batch, ("traceless",)))
+    assert found.keys() == whole | {"traceless chosen", "traceless rejected"}
+    assert found["traceless rejected"] == [batch.traceless.rejected.policy]
+    sides = examples.VOCABULARY, examples.VOCABULARY
+    toy = examples.toy_batch(Pairs, torch.zeros(sides, requires_grad=True), torch.zeros(sides))
+    assert toy.traceless.chosen.policy.requires_grad
+
+
 def test_toy_batch_learns_through_its_weights_but_not_through_the_mismatched():
     sides = examples.VOCABULARY, examples.VOCABULARY
     weights = torch.zeros(sides, requires_grad=True)

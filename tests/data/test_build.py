@@ -18,9 +18,9 @@ from plumbline.data.build import (
     rows_digest,
     sample,
 )
-from plumbline.data.views import lists, pairs, singles
+from plumbline.data.views import lists, pairs, singles, traceless
 from plumbline.errors import DataError
-from plumbline.schema import FileData, ToylandData
+from plumbline.schema import FactsData, FileData, ToylandData, TracesData
 from plumbline.toyland import source as toyland
 
 FOUR = Path(__file__).parent / "fixtures" / "ultrafeedback_four.jsonl"
@@ -113,6 +113,29 @@ def test_toyland_gives_every_kind_and_as_many_rows_as_asked(tmp_path: Path) -> N
     train = read_rows(tmp_path / "train.parquet")
     sizes = [len(pairs(train)), len(singles(train, 0)), len(lists(train, 4, 0))]
     assert sizes == [40, 80, 40]
+
+
+@pytest.mark.parametrize("model", [ToylandData, FactsData, TracesData])
+def test_embedded_sources_agree_on_what_ends_a_trace(model) -> None:
+    """It is a word of the world, not a key of the file."""
+    assert model.trace_end == "end" and "trace_end" not in model.model_fields
+
+
+def test_traces_give_every_kind_and_pairs_without_them(tmp_path: Path) -> None:
+    data = TracesData(
+        source="toyland_traces", documents=30, demonstrations=20, pairs=40, validation=8, test=9
+    )
+    record = build(data, tmp_path)
+    counts = {split: item["rows"] for split, item in record["splits"].items()}
+    assert counts == {"pretrain": 30, "sft": 20, "train": 40, "validation": 8, "test": 9}
+    assert record["feedback"] == ["lists", "pairs", "singles"]
+    train = read_rows(tmp_path / "train.parquet")
+    for whole, bare in zip(pairs(train), traceless(train, data.trace_end), strict=True):
+        assert whole["chosen"].endswith(bare["chosen"]) and "end" not in bare["chosen"]
+    none = tmp_path / "none"
+    build(data.model_copy(update={"traces": 0.0}), none)
+    with pytest.raises(DataError, match="no completion of a pair has a trace"):
+        traceless(read_rows(none / "train.parquet"), data.trace_end)
 
 
 @pytest.mark.parametrize("source", ["toyland", "files"])

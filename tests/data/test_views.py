@@ -15,6 +15,7 @@ from plumbline.data.views import (
     lists,
     pairs,
     singles,
+    traceless,
 )
 from plumbline.errors import DataError
 from plumbline.splits import normalise
@@ -41,6 +42,30 @@ def test_pairs_are_the_texts_the_indices_name() -> None:
         {"id": "1", "prompt": prompt("p"), "chosen": "good", "rejected": "bad"},
         {"id": "2", "prompt": prompt("q"), "chosen": "fine", "rejected": "poor"},
     ]
+
+
+def test_pairs_lose_all_up_to_the_first_end_of_a_trace() -> None:
+    """An answer may name the marker itself; one without a trace stays, spaces and all."""
+    texts = ["<think> hm </think>\n\nsay </think> \n", "  no trace "]
+    found = traceless([row("1", "p", texts, chosen=0, rejected=1)], "</think>")
+    assert found == [
+        {"id": "1", "prompt": prompt("p"), "chosen": "say </think> \n", "rejected": "  no trace "}
+    ]
+    both = ["no trace", "hm end yes"]
+    assert [item["rejected"] for item in traceless([PAIR_1, PAIR_2 | {"completions": both}], "end")]
+
+
+def test_a_trace_may_be_all_there_is() -> None:
+    [found] = traceless([row("1", "p", ["a end", "b end  c"], chosen=0, rejected=1)], "end")
+    assert (found["chosen"], found["rejected"]) == ("", "c")
+
+
+def test_no_trace_anywhere_names_the_key_and_what_would_be_right() -> None:
+    sentence = r"none contains '</think>'; data.trace_end must be the text.*toyland_traces"
+    with pytest.raises(DataError, match=sentence):
+        traceless([PAIR_1, PAIR_2], "</think>")
+    with pytest.raises(DataError, match="row '3' gives no pairs"):
+        traceless([GOOD], "</think>")
 
 
 def test_a_pair_is_two_singles_with_the_other_prompts_completion_beside_each() -> None:

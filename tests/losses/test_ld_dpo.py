@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import trl_losses
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import Pairs
@@ -68,6 +68,7 @@ def test_at_the_reference(ld_dpo, make):
     )
 
 
+@settings(deadline=None)
 @given(beta=st.floats(0.01, 2))
 def test_at_one_it_is_dpo(ld_dpo, dpo, make, beta):
     batch = Pairs(

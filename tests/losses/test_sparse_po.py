@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import Pairs
@@ -80,6 +80,7 @@ def test_at_the_reference(sparse_po, make):
     assert found == pytest.approx([-0.15, -0.0375, 0.0])
 
 
+@settings(deadline=None)
 @given(beta=st.floats(0.01, 2))
 def test_with_masks_of_one_it_is_tdpo1(sparse_po, tdpo1, make, beta):
     batch = pairs_of(

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import Pairs
@@ -70,6 +70,7 @@ def test_at_the_reference(tdpo2, make):
     assert make.token_gradient(losses, batch.chosen)[0].tolist() == pytest.approx([-0.15] * 3)
 
 
+@settings(deadline=None)
 @given(beta=st.floats(0.01, 2))
 def test_its_limits(tdpo2, dpo, tdpo1, make, beta):
     """alpha = 0 is DPO, alpha = 1 has the value of TDPO1."""

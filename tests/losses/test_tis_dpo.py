@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import Pairs
@@ -115,6 +115,7 @@ def test_at_the_reference(tis_dpo, make):
     assert found == pytest.approx([0.15 * math.exp(value) for value in (0.5, -0.7)])
 
 
+@settings(deadline=None)
 @given(beta=st.floats(0.01, 2))
 def test_without_contrast_and_divergence_it_is_dpo(tis_dpo, dpo, make, beta):
     nothing = [[0.0] * 3, [0.0]], [[0.0] * 2] * 2

@@ -68,7 +68,8 @@ def plain_batch():
             name: torch.stack([torch.as_tensor(getattr(item, name)) for item in given])
             for name in names
         }
-        return replace(columns(model, given), needed=needed)
+        batch = columns(model, given)
+        return replace(batch, needed=needed | batch.needed)
 
     def columns(model, given: list[Example]) -> Pairs | Singles | Lists:
         rows = [plain_sums(model, item) for item in given]
@@ -86,7 +87,10 @@ def plain_batch():
             )
             desirable = torch.tensor([item.desirable for item in given])
             return Singles(column(rows, given, 0), desirable, other)
-        return Pairs(column(rows, given, 0), column(rows, given, 1))
+        first, second, *others = (
+            column(rows, given, index) for index in range(len(given[0].completions))
+        )
+        return Pairs(first, second, {"traceless": Pairs(*others)} if others else {})
 
     return make
 

@@ -37,7 +37,7 @@ def train(policy, examples, place):
     """Align the tiny policy; returns its parameters and the dynamics' rows."""
 
     def run(objective: Objective, given=None, *, seed: int = 0, micro=None, **changes):
-        given = given or examples(objective.spec.feedback, 24)
+        given = given or examples(objective.spec.references[-1], 24)
         model, probe = policy(), Probe(examples("pairs", 3))
         recipe = RECIPE.model_copy(update=changes)
         shape = solve(getattr(recipe.batch, objective.spec.feedback), micro)
@@ -81,6 +81,7 @@ def plain_training(model, objective, given, plain_batch, rates, *, clip=1e9, bat
         ("aot", {"beta": 0.3}),
         ("bco_udm", {"beta": 0.3}),
         ("relative_po", {"beta": 0.3}),
+        ("bvpo", {"beta": 0.3, "alpha": 0.2}),
     ],
 )
 def test_training_is_the_plain_loop(train, policy, examples, plain_batch, name, point):
@@ -88,7 +89,7 @@ def test_training_is_the_plain_loop(train, policy, examples, plain_batch, name, 
     objective = of(name, **point)
     found, rows = train(objective)
     model = policy()
-    given = examples(objective.spec.feedback, 24)
+    given = examples(objective.spec.references[-1], 24)
     log = plain_training(model, objective, given, plain_batch, [0.0, 0.005, 0.01])
     expected = torch.cat([item.detach().flatten() for item in model.parameters()])
     start = torch.cat([item.detach().flatten() for item in policy().parameters()])
@@ -119,7 +120,7 @@ def test_gradients_are_clipped_to_the_recipes_norm(train, policy, examples, plai
     [
         *[("pro_p", 2), ("pro_b", 2), ("kto", 2), ("kto", 4), ("pro_s", 4)],
         *[("aot", 2), ("aot_unpaired", 4), ("bco", 2), ("bco_udm", 2), ("relative_po", 2)],
-        *[("apo_down_unpaired", 2), ("power_dl", 2)],
+        *[("apo_down_unpaired", 2), ("power_dl", 2), ("bvpo", 2)],
     ],
 )
 def test_micro_batches_change_nothing(train, name, micro):
@@ -132,7 +133,7 @@ def test_micro_batches_change_nothing(train, name, micro):
     assert [row["value"] for row in again] == pytest.approx(values, rel=1e-5, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["dpo", "kto", "pro_s"])
+@pytest.mark.parametrize("name", ["dpo", "kto", "pro_s", "bvpo"])
 def test_no_forward_pass_is_larger_than_a_micro_batch(train, name, monkeypatch):
     """KTO's mismatched completions included: that is what micro-batches are for."""
     rows, plain = [], Policy.forward
@@ -143,7 +144,7 @@ def test_no_forward_pass_is_larger_than_a_micro_batch(train, name, monkeypatch):
     )
     train(of(name), micro=2)
     trained = [item for item in rows if len(item.lengths) != 2 * 3]  # the probe has three pairs
-    completions = {"dpo": 2, "kto": 1, "pro_s": 4}[name]
+    completions = {"dpo": 2, "kto": 1, "pro_s": 4, "bvpo": 4}[name]
     assert {len(item.lengths) for item in trained} == {2 * completions}
     assert {len(item.ids) for item in trained} == {2}, "a prompt is in one row with its completions"
 

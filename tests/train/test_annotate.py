@@ -33,7 +33,7 @@ def contrast(experiment, setting, folders, model):
     reference(setting, folders, "pairs", Execution())
     for side in ("chosen", "rejected"):
         run = folders.auxiliary(side)
-        assert AuxiliaryBench(experiment, folders, run.method, side).train(run) == "ok"
+        assert AuxiliaryBench(experiment, folders, "dpo", side).train(run) == "ok"
     return [load(folders.auxiliary(side).model)[0] for side in ("chosen", "rejected")]
 
 

@@ -16,6 +16,7 @@ from plumbline.train.examples import (
     tokenise,
     turned,
     with_references,
+    with_traceless,
 )
 
 WORDS = VOCABULARY[10:]
@@ -130,6 +131,23 @@ def test_references_find_their_completions():
     assert first.references == (-2.0, -3.0) and first.mismatched_reference is None
     assert second.references == (-1.0,) and second.mismatched_reference == -4.0
     assert (first.id, first.completions) == (pair.id, pair.completions)
+
+
+def test_pairs_get_their_others_after_them(tokenizer):
+    """Chosen, rejected, and both without traces, each cut to the room that the prompt leaves."""
+    whole = row(text(0, 1), chosen=text(5, 9), rejected=text(15, 2))
+    bare = row(text(0, 1), chosen=text(9, 5), rejected=text(16, 1))
+    pair = example(tokenizer, whole, "pairs", max_tokens=7)
+    other = example(tokenizer, bare, "traceless", max_tokens=7)
+    keyed = [{("x", 0): -start, ("x", 1): -start - 1} for start in (1.0, 5.0)]
+    first, second = (
+        with_references([item], table) for item, table in zip((pair, other), keyed, strict=True)
+    )
+    [found] = with_traceless(first, second)
+    assert found.completions == (ids(5, 4), (*ids(15, 2), EOS), ids(9, 4), (*ids(16, 1), EOS))
+    assert found.references == (-1.0, -2.0, -5.0, -6.0)
+    assert found.cut == 6 + 2 and found.length == 3 + 4 + 3 + 4 + 2
+    assert found.prompt == pair.prompt == other.prompt
 
 
 @pytest.mark.parametrize("missing", [("a", 0), ("b", 1)])

@@ -33,6 +33,7 @@ METHODS_AND_POINTS = [
     ("bco_udm", {"beta": 0.3}),
     ("apo_down_unpaired", {"beta": 0.3}),
     ("relative_po", {"beta": 0.3}),
+    ("bvpo", {"beta": 0.3, "alpha": 0.2}),
 ]
 
 
@@ -55,7 +56,7 @@ def engine(objective: Objective, model, given, share: int = 1, arrange=together)
 @pytest.mark.parametrize(("name", "point"), METHODS_AND_POINTS)
 def test_gradient_is_that_of_the_mean_loss(policy, examples, plain_batch, name, point, arrange):
     objective = Objective.of(method_spec(name), point)
-    given = examples(objective.spec.feedback, 6)
+    given = examples(objective.spec.references[-1], 6)
     model, twin = policy(), policy()
     losses = engine(objective, model, given, arrange=arrange)
     expected = objective.loss(plain_batch(twin, given))
@@ -133,6 +134,35 @@ def test_needs_of_examples_arrive_where_they_are_declared(policy, examples, name
     for row, item in enumerate(given):
         if need:
             assert found.needed[need][row].tolist() == torch.as_tensor(getattr(item, need)).tolist()
+
+
+def test_traceless_pairs_arrive_where_they_are_declared(policy, examples, plain_batch):
+    """Expected: plain torch, one unpadded row a completion, on the prompt of the pair."""
+    model, given = policy(), examples("traceless", 5)
+    seen, objective = Policy(model), Objective.of(method_spec("bvpo"), {})
+    inputs = collate(given, seen.pack).to(seen.device)
+    with torch.no_grad():
+        found = objective.batch(objective.forward(seen, inputs), inputs, None)
+        expected = plain_batch(model, given)
+    assert list(found.needed) == ["traceless"] and not found.traceless.needed
+    for ours, theirs in ((found, expected), (found.traceless, expected.traceless)):
+        for side in ("chosen", "rejected"):
+            one, other = getattr(ours, side), getattr(theirs, side)
+            assert torch.equal(one.tokens, other.tokens)
+            assert torch.equal(one.reference, other.reference)
+            torch.testing.assert_close(one.policy, other.policy, rtol=0, atol=1e-10)
+
+
+def test_what_is_logged_of_a_pair_is_of_its_whole_completions(policy, examples):
+    """The same pairs with and without others beside them."""
+    given = examples("traceless", 5)
+    alone = [
+        replace(item, completions=item.completions[:2], references=item.references[:2])
+        for item in given
+    ]
+    whole, _ = metrics_of(policy, given, "bvpo")
+    pairs, _ = metrics_of(policy, alone, "dpo")
+    assert {**whole, "loss": 0} == pytest.approx({**pairs, "loss": 0})
 
 
 def test_labels_are_given_and_taken(policy, examples, plain_batch):

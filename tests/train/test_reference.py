@@ -5,13 +5,15 @@ import torch
 
 from plumbline import config, schema
 from plumbline.artifacts import read_json, read_rows, write_json, write_rows, write_vectors
-from plumbline.errors import IntegrityError
+from plumbline.data.build import build
+from plumbline.errors import DataError, IntegrityError
 from plumbline.layout import parts
 from plumbline.model.folder import load
 from plumbline.rows import REFERENCE
 from plumbline.schema import Execution
 from plumbline.train import base
 from plumbline.train import reference as stage
+from plumbline.train.examples import with_traceless
 from plumbline.train.reference import (
     examples,
     reference,
@@ -223,3 +225,57 @@ def test_another_models_embeddings_are_refused(setting, folders, model):
     write_vectors(folders.embeddings("pairs"), {"a": torch.zeros(2).numpy()}, {"model": "another"})
     with pytest.raises(IntegrityError, match=r"embeddings/pairs.parquet was made from another"):
         with_prompts([], setting, folders, "pairs", ("embedding",))
+
+
+TRACES = {"source": "toyland_traces", "documents": 30, "demonstrations": 20, "pairs": 12}
+
+
+@pytest.fixture
+def traced(raw, model, folders, tmp_path, monkeypatch):
+    """A setting whose completions have traces, in a folder of its own, with the same SFT model."""
+    sft = folders.sft.folder.resolve()
+    small = raw["settings"]["small"] | {"data": TRACES | {"validation": 6, "test": 6}}
+    setting = config.parse(raw | {"settings": {"small": small}}).settings["small"]
+    monkeypatch.chdir(tmp_path)
+    made = setting.folder("small")
+    write_json(made.data_record, build(setting.data, made.data_record.parent))
+    made.sft.folder.symlink_to(sft)
+    return setting, made
+
+
+def test_pairs_without_traces_come_with_their_need(traced, model):
+    """Source: full log_softmax, row by row; texts cut by hand at the word `end`."""
+    setting, folders = traced
+    policy, tokenizer = model
+    reference(setting, folders, "pairs", Execution())
+    reference(setting, folders, "traceless", Execution())
+    given = referenced_examples(setting, folders, "pairs", tokenizer)
+    others = referenced_examples(setting, folders, "traceless", tokenizer)
+    found = with_traceless(given, others)
+    rows = read_rows(folders.data("train"))
+    assert len(found) == len(rows) == 12
+    for example, row in zip(found, rows, strict=True):
+        texts = [row["completions"][row[side]] for side in ("chosen", "rejected")]
+        texts += [text.split(" end ")[-1] for text in texts]
+        assert [tokenizer.decode(ids[:-1]) for ids in example.completions] == texts
+        for ids, value in zip(example.completions, example.references, strict=True):
+            with torch.no_grad():
+                logits = policy(input_ids=torch.tensor([[*example.prompt, *ids]])).logits
+            logs = logits.double().log_softmax(-1)[0, len(example.prompt) - 1 : -1]
+            expected = logs.gather(1, torch.tensor(ids)[:, None]).sum().item()
+            assert value == pytest.approx(expected, rel=1e-5)
+
+
+def test_who_asks_for_no_pairs_without_traces_waits_for_none(traced, model):
+    setting, folders = traced
+    reference(setting, folders, "pairs", Execution())
+    found = referenced_examples(setting, folders, "pairs", model[1])
+    assert {len(item.completions) for item in found} == {2}
+    assert not folders.reference("traceless").exists()
+    with pytest.raises(IntegrityError, match="traceless.parquet was made from another"):
+        referenced_examples(setting, folders, "traceless", model[1])
+
+
+def test_data_without_traces_are_told(setting, folders, model):
+    with pytest.raises(DataError, match=r"none contains 'end'; data.trace_end .*toyland_traces"):
+        reference(setting, folders, "traceless", Execution())

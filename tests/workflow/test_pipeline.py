@@ -145,6 +145,15 @@ def test_only_a_method_that_asks_for_two_models_has_them_trained(checkout: Check
     assert "annotate" in planned and "auxiliary" not in planned
 
 
+def test_only_who_declares_it_waits_for_pairs_without_traces(fresh: Checkout) -> None:
+    dry = ("-n", "--configfile", "config/test.yaml")
+    assert "reference/traceless.parquet" not in fresh.snakemake(*dry)
+    line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
+    fresh.edit("config/test.yaml", line, line + "  bvpo: {}\n")
+    made = re.findall(r"output: results/\S+/reference/(\w+).parquet", fresh.snakemake(*dry))
+    assert sorted(made) == ["pairs", "singles", "traceless"]
+
+
 def test_new_beta_trains_the_new_point_alone(checkout: Checkout) -> None:
     before = stamps(checkout)
     checkout.edit("config/test.yaml", "dpo: {beta: [0.1, 0.3]}", "dpo: {beta: [0.1, 0.3, 1.0]}")

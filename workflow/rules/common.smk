@@ -48,7 +48,7 @@ envvars:
 wildcard_constraints:
     setting="|".join(folders.name for folders in SETTINGS.values()),
     method="|".join(EXPERIMENT.entrants),
-    feedback="pairs|singles|lists",
+    feedback="pairs|singles|lists|traceless",
     need="|".join(plugins.ANNOTATED),
     side="chosen|rejected",
 
@@ -160,7 +160,7 @@ def method_references(folders, method):
         return []
     spec = EXPERIMENT.method(method)
     return [
-        folders.reference(spec.feedback),
+        *map(folders.reference, spec.references),
         *([folders.embeddings(spec.feedback)] if spec.embedded else []),
         *(folders.annotation(spec.feedback, need) for need in spec.annotated),
     ]
