@@ -135,6 +135,16 @@ def test_needs_of_examples_are_keys(made):
     assert made("bco_udm", [SINGLE | {"propensity": 0.2}])[0].batch.propensity.tolist() == [0.2]
 
 
+def test_a_pair_without_its_traces_has_keys_of_its_own(made):
+    answers = {f"traceless_{key}": value for key, value in OTHER.items()}
+    _, found = made("bvpo", [PAIR | answers], alpha=0.25, beta=0.1)
+    one, other = made("dpo", [PAIR], beta=0.1)[1], made("dpo", [OTHER], beta=0.1)[1]
+    expected = 0.25 * one["losses"][0] + 0.75 * other["losses"][0]
+    assert found["losses"] == pytest.approx([expected])
+    slopes = found["gradients"]["traceless_policy_rejected"]
+    assert slopes == pytest.approx([0.75 * other["gradients"]["policy_rejected"][0]])
+
+
 def test_what_a_method_does_not_need_may_be_there(made):
     assert made("dpo", [PAIR | {"embedding": [1.0], "label": 1}])[1] == made("dpo", [PAIR])[1]
     assert not made("dpo", [PAIR | {"label": 1}])[0].batch.needed
@@ -203,18 +213,22 @@ def test_a_need_that_is_new_is_a_key_of_its_name(by_token, monkeypatch):
     assert {"drift_chosen", "token_divergence_rejected"} <= set(keys("pairs"))
 
 
-def written_down(batch, needs: tuple[str, ...]) -> dict[str, list]:
+def written_down(batch, needs: tuple[str, ...], start: str = "") -> dict[str, list]:
     """A batch of the contract's as columns: numbers of tokens where the method looks at tokens."""
     by_token = any(need.startswith("token_") for need in needs)
-    columns = {name: value.tolist() for name, value in batch.needed.items()}
+    whole = dict(batch.needed)
+    inner = whole.pop("traceless", None)
+    columns = written_down(inner, needs, "traceless_") if inner else {}
+    columns |= {name: value.tolist() for name, value in whole.items()}
     for name, end in COLUMNS[FEEDBACK[type(batch).__name__]].items():
         column = getattr(batch, name)
-        columns[tokens_key(end)] = column.tokens.tolist()
+        columns[start + tokens_key(end)] = column.tokens.tolist()
         found = {need: column.needed[need] for need in needs if need in column.needed}
         found["policy"] = column.token_policy if by_token else column.policy
         for key, values in found.items():
             of_tokens = by_token and values.dim() > column.policy.dim()
-            columns[key + end] = ragged(values, column.tokens) if of_tokens else values.tolist()
+            numbers = ragged(values, column.tokens) if of_tokens else values.tolist()
+            columns[start + key + end] = numbers
     labels = {Pairs: (), Singles: ("desirable",), Lists: ("scores",)}[type(batch)]
     columns |= {label: getattr(batch, label).tolist() for label in labels}
     if "mismatched" in needs:
