@@ -4,8 +4,9 @@ A row of pairs has the keys `policy_chosen`, `policy_rejected`, `reference_chose
 `reference_rejected`, `chosen_tokens` and `rejected_tokens`; one of singles `policy`, `reference`,
 `tokens` and `desirable`; one of lists the same as arrays, a number for each response, and `scores`.
 Any other need is a key of its name, ending in `_chosen` and `_rejected` where it belongs to a
-response of a pair; `mismatched` is the log-ratio of the mismatched completion. A log-probability is
-the sum over the completion's tokens in nats, or an array with a number for each token.
+response of a pair; `mismatched` is the log-ratio of the mismatched completion, and the keys of a
+pair without its traces are a pair's behind `traceless_`. A log-probability is the sum over the
+completion's tokens in nats, or an array with a number for each token.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ COLUMNS = {
     "lists": {"completions": ""},
 }
 #: Needs that are no keys of a column: those of examples, and what an array of tokens tells.
-OTHERS = {*OF_EXAMPLES, "mismatched", "token_values"}
+OTHERS = {*OF_EXAMPLES, "mismatched", "token_values", "traceless"}
+#: How the keys of a pair without its traces begin.
+TRACELESS = "traceless_"
 #: What a method that counts tokens reads.
 COUNTS = {"tokens", "mean_policy"}
 #: Nats by which rounding may lift a log-probability above zero.
@@ -109,7 +112,8 @@ def keys(feedback: str) -> list[str]:
     labels = {"pairs": (), "singles": ("desirable", "mismatched"), "lists": ("scores",)}
     ends = COLUMNS[feedback].values()
     columns = [f"{name}{end}" for name in names for end in ends] + [tokens_key(end) for end in ends]
-    return [*columns, *labels[feedback], *OF_EXAMPLES]
+    traceless = [TRACELESS + key for key in columns] if feedback == "pairs" else []
+    return [*columns, *labels[feedback], *OF_EXAMPLES, *traceless]
 
 
 def tokens_key(end: str) -> str:
@@ -160,6 +164,9 @@ class _Reader:
         columns = {name: self.column(end) for name, end in COLUMNS[feedback].items()}
         of_examples = [name for name in OF_EXAMPLES if name in needs]
         needed = {name: self.plain(name, KINDS.get(name, NUMBER)) for name in of_examples}
+        if "traceless" in needs:
+            ends = COLUMNS[feedback].items()
+            needed["traceless"] = Pairs(**{name: self.column(end, TRACELESS) for name, end in ends})
         if feedback == "pairs":
             batch = Pairs(**columns, needed=needed)
         elif feedback == "singles":
@@ -190,17 +197,17 @@ class _Reader:
                     f"{self.spec.feedback}, whose keys are {', '.join(known)}"
                 )
 
-    def column(self, end: str) -> Completions:
-        """A column of responses, with the needs that the method declares."""
-        key = f"policy{end}"
+    def column(self, end: str, start: str = "") -> Completions:
+        """A column of responses, with the needs that the method declares. start: of its keys."""
+        key = f"{start}policy{end}"
         policy = self.cells(key, NATS)
         responses = [len(policy[0])] * len(policy)
         lengths = _lengths(policy) if self.by_token or _has_arrays(policy) else None
         self.hold_to(key, policy, responses, lengths)
         leaf = self.leaf(key, policy, lengths)
-        tokens = self.tokens(tokens_key(end), responses, lengths)
+        tokens = self.tokens(start + tokens_key(end), responses, lengths)
         needed = {
-            need: self.need(need, end, responses, lengths)
+            need: self.need(need, start, end, responses, lengths)
             for need in self.spec.card.needs
             if need not in OTHERS
         }
@@ -210,12 +217,17 @@ class _Reader:
         return Completions(leaf if lengths is None else leaf.sum(-1), tokens, needed)
 
     def need(
-        self, need: str, end: str, responses: list[int], lengths: list[list[int]] | None
+        self,
+        need: str,
+        start: str,
+        end: str,
+        responses: list[int],
+        lengths: list[list[int]] | None,
     ) -> Tensor:
         """A need that belongs to a column."""
-        key = f"{need}{end}"
+        key = f"{start}{need}{end}"
         if need == "token_reference" and key not in self.rows[0]:
-            key = f"reference{end}"
+            key = f"{start}reference{end}"
         cells = self.cells(key, KINDS.get(need, NUMBER))
         if need not in self.by_token:
             return self.tensor(self.sums(key, cells, responses, lengths), None)

@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from plumbline import Completions, Lists, Pairs, Singles
+from plumbline.batches import FEEDBACK
+from plumbline.check import examples
+from plumbline.check.method import feedback_of
 from plumbline.contracts import MethodCard
 from plumbline.errors import DataError, MethodError
-from plumbline.outside.rows import keys, losses_and_gradients, read
-from plumbline.plugins import load_method, method_spec, read_method
+from plumbline.outside.rows import COLUMNS, keys, losses_and_gradients, read, tokens_key
+from plumbline.plugins import METHODS, load_method, method_spec, names_in, read_method
 
 PAIR = {
     "policy_chosen": -10.0,
@@ -132,6 +135,16 @@ def test_needs_of_examples_are_keys(made):
     assert made("bco_udm", [SINGLE | {"propensity": 0.2}])[0].batch.propensity.tolist() == [0.2]
 
 
+def test_a_pair_without_its_traces_has_keys_of_its_own(made):
+    answers = {f"traceless_{key}": value for key, value in OTHER.items()}
+    _, found = made("bvpo", [PAIR | answers], alpha=0.25, beta=0.1)
+    one, other = made("dpo", [PAIR], beta=0.1)[1], made("dpo", [OTHER], beta=0.1)[1]
+    expected = 0.25 * one["losses"][0] + 0.75 * other["losses"][0]
+    assert found["losses"] == pytest.approx([expected])
+    slopes = found["gradients"]["traceless_policy_rejected"]
+    assert slopes == pytest.approx([0.75 * other["gradients"]["policy_rejected"][0]])
+
+
 def test_what_a_method_does_not_need_may_be_there(made):
     assert made("dpo", [PAIR | {"embedding": [1.0], "label": 1}])[1] == made("dpo", [PAIR])[1]
     assert not made("dpo", [PAIR | {"label": 1}])[0].batch.needed
@@ -198,6 +211,50 @@ def test_a_need_that_is_new_is_a_key_of_its_name(by_token, monkeypatch):
     assert found["gradients"]["token_divergence_chosen"] == [[1.0, 1.0, 1.0]]
     assert found["gradients"]["policy_rejected"] == [[0.0]]
     assert {"drift_chosen", "token_divergence_rejected"} <= set(keys("pairs"))
+
+
+def written_down(batch, needs: tuple[str, ...], start: str = "") -> dict[str, list]:
+    """A batch of the contract's as columns: numbers of tokens where the method looks at tokens."""
+    by_token = any(need.startswith("token_") for need in needs)
+    whole = dict(batch.needed)
+    inner = whole.pop("traceless", None)
+    columns = written_down(inner, needs, "traceless_") if inner else {}
+    columns |= {name: value.tolist() for name, value in whole.items()}
+    for name, end in COLUMNS[FEEDBACK[type(batch).__name__]].items():
+        column = getattr(batch, name)
+        columns[start + tokens_key(end)] = column.tokens.tolist()
+        found = {need: column.needed[need] for need in needs if need in column.needed}
+        found["policy"] = column.token_policy if by_token else column.policy
+        for key, values in found.items():
+            of_tokens = by_token and values.dim() > column.policy.dim()
+            numbers = ragged(values, column.tokens) if of_tokens else values.tolist()
+            columns[start + key + end] = numbers
+    labels = {Pairs: (), Singles: ("desirable",), Lists: ("scores",)}[type(batch)]
+    columns |= {label: getattr(batch, label).tolist() for label in labels}
+    if "mismatched" in needs:
+        columns["mismatched"] = batch.mismatched.logratio.tolist()
+    return columns
+
+
+def ragged(values: torch.Tensor, counts: torch.Tensor) -> list:
+    """Numbers of tokens without padding."""
+    if values.dim() > 2:
+        return [ragged(*row) for row in zip(values, counts, strict=True)]
+    return [row[:count].tolist() for row, count in zip(values, counts.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("path", names_in(METHODS), ids=lambda path: path.stem)
+def test_every_method_can_be_asked(path):
+    """The contract's batch, written down as columns, gives what the batch itself gives."""
+    spec = read_method(path)
+    loss = load_method(spec)
+    whole = examples.random_batch(feedback_of(loss), seed=3)
+    exact = examples.mapped(whole, lambda item: item.double() if item.is_floating_point() else item)
+    batch = examples.restricted(exact, (*spec.card.needs, "token_values"))
+    given = read(written_down(batch, spec.card.needs), spec, torch.float64)
+    found = losses_and_gradients(loss, given)["losses"]
+    expected = loss(examples.restricted(exact, spec.card.needs))
+    assert found == pytest.approx(expected.tolist(), rel=1e-6)
 
 
 @pytest.mark.parametrize(
