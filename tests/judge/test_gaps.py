@@ -11,7 +11,7 @@ from plumbline.artifacts import read_rows, write_json, write_rows
 from plumbline.cli import judge as cli
 from plumbline.cli.score import judge_for
 from plumbline.judge.gaps import gaps
-from plumbline.rows import RESPONSE
+from plumbline.rows import FEEDBACK, RESPONSE
 from plumbline.score import score
 from plumbline.targets import targets
 
@@ -60,8 +60,10 @@ def quiz(repository, tmp_path, monkeypatch):
         write_json(folders.data_record, {"splits": {"train": {"digest": "d"}}})
         run = folders.run("dpo", "beta=0.1", 0)
         write_json(run.record, {"status": "ok", "model": "weights-1"})
-        how = {"temperature": 0.0, "max_new_tokens": 8, "payload": "null"}
-        rows = [{"id": text, "answers": [text]} | how for text in "abc"]
+        write_rows(folders.data("train"), [], FEEDBACK)
+        how = {"temperature": 0.0, "max_new_tokens": 8, "payload": "null", "follow_ups": []}
+        asked = {"prompt": [{"role": "user", "content": "which letter ?"}]}
+        rows = [{"id": text, "answers": [text]} | asked | how for text in "abc"]
         write_rows(run.evaluation().responses("quiz"), rows, RESPONSE)
         return path, experiment, run
 
