@@ -78,7 +78,7 @@ def test_what_says_where_and_what_is_not_code_stays():
 def test_every_change_is_another_program(path):
     source = path.read_text(encoding="utf-8")
     found = [ast.dump(ast.parse(item.source)) for item in mutations(source)]
-    assert len(found) > 10 and len({*found, ast.dump(ast.parse(source))}) == len(found) + 1
+    assert len(found) > 2 and len({*found, ast.dump(ast.parse(source))}) == len(found) + 1
 
 
 def test_the_account_names_what_was_not_noticed(capsys, tmp_path):
