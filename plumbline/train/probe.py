@@ -30,6 +30,7 @@ class Probe:
 
         chosen_below is the share of chosen completions less likely than at the start, and
         accuracy the share of pairs whose chosen log-ratio is the larger one, both in [0, 1].
+        Nothing where there are no pairs, as in binary feedback.
         """
         training = policy.training
         policy.eval()
@@ -39,7 +40,7 @@ class Probe:
         policy.train(training)
         if self._reference is None:
             self._reference = values
-        return _summary(values - self._reference, values)
+        return _summary(values - self._reference, values) if self.pairs else {}
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of it, as JSON."""

@@ -101,9 +101,10 @@ class Bench:
 
     @cached_property
     def held_out(self) -> list[Example]:
-        """The validation pairs whose log-probabilities are probed."""
+        """The validation pairs whose log-probabilities are probed; none of binary feedback."""
         recipe = self.setting.align
-        rows = read_rows(self.folders.data("validation"))[: recipe.probe_rows]
+        found = read_rows(self.folders.data("validation"))
+        rows = [row for row in found if "pairs" in views.kinds(row)][: recipe.probe_rows]
         return tokenise(views.pairs(rows), "pairs", self.tokenizer, recipe)
 
     @cached_property

@@ -42,6 +42,15 @@ def test_the_first_measurement_is_the_reference(policy, examples):
     assert found["chosen_logprob"] < -1
 
 
+def test_without_pairs_there_are_answers_and_no_measures(policy):
+    """As of binary feedback."""
+    probe = Probe([], lambda model: [{"id": "q", "answers": ["yes"]}])
+    assert probe.measure(Policy(policy()), 0) == {} and len(probe.answers) == 1
+    again = Probe([])
+    again.restore(probe.state())
+    assert again.measure(Policy(policy()), 5) == {}
+
+
 def test_answers_carry_their_step_and_the_mode_is_restored(policy, examples):
     seen = []
 
