@@ -30,14 +30,34 @@ from plumbline.errors import PlumblineError
 
 TESTS = Path(__file__).resolve().parent / "losses"
 #: Changes that change nothing: method -> {change: why}.
+EVEN = "the regularizer is even in the difference"
 EQUIVALENT: dict[str, dict[str, str]] = {
-    "pro_s": {
-        "rewards[:, first] - rewards[:, second] -> (rewards[:, second]) - (rewards[:, first])": (
-            "the regularizer is even in the difference"
-        )
+    "dynamic_po": {
+        "1e-08 -> 2 * 1e-08": "tanh is at its end wherever the clamp is reached",
+        "((values - mean) ** 2 * members).sum -> ((values - mean) ** 2 * members).mean": (
+            "the spreads that are compared have as many terms each"
+        ),
     },
-    "aot": {"True -> False": "stable says which of two equal margins comes first, no more"},
-    "aot_unpaired": {"True -> False": "stable says which of two equal ratios comes first, no more"},
+    "lipo": {
+        "discount.unsqueeze(-1) - discount.unsqueeze(-2) -> "
+        "(discount.unsqueeze(-2)) - (discount.unsqueeze(-1))": "its absolute value is taken"
+    },
+    "pro": {
+        "reward[:, first] - reward[:, second] -> (reward[:, second]) - (reward[:, first])": EVEN
+    },
+    "pro_b_hyper": {"reward - hyper -> (hyper) - (reward)": EVEN},
+    "pro_hyper": {
+        "reward[:, first] - reward[:, second] -> (reward[:, second]) - (reward[:, first])": EVEN,
+        "reward - hyper.unsqueeze(-1) -> (hyper.unsqueeze(-1)) - (reward)": EVEN,
+    },
+    "pro_p_hyper": {
+        "beta * chosen.logratio - hyper -> (hyper) - (beta * chosen.logratio)": EVEN,
+        "beta * rejected.logratio - hyper -> (hyper) - (beta * rejected.logratio)": EVEN,
+    },
+    "pro_s": {
+        "rewards[:, first] - rewards[:, second] -> (rewards[:, second]) - (rewards[:, first])": EVEN
+    },
+    "wpo": {"ratios * column.token_mask -> (ratios)": "both ratios' terms are zero on padding"},
 }
 OPTIONS = """
     -x -q --timeout=60 --hypothesis-profile=mutants
@@ -63,7 +83,8 @@ def main() -> int:
 def prepare(paths: list[Path]) -> None:
     """What every process would otherwise load again."""
     torch.set_num_threads(1)
-    settings.register_profile("mutants", max_examples=EXAMPLES, derandomize=True, database=None)
+    profile = {"max_examples": EXAMPLES, "derandomize": True, "database": None, "deadline": None}
+    settings.register_profile("mutants", **profile)
     if any("trl" in test_of(path).read_text() for path in paths):
         from trl import DPOTrainer, KTOTrainer  # noqa: F401
         from trl.experimental.cpo import CPOTrainer  # noqa: F401

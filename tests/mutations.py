@@ -3,7 +3,8 @@
 A change is one expression put in the place of another: an operand dropped, a sign or a comparison
 turned, chosen exchanged with rejected, a constant or a hyperparameter doubled, a factor dropped, a
 function given the negative of its argument or left out, a clamp or a detach removed. Decorators,
-docstrings and annotations stay; so does what only says along which dimension something is done.
+docstrings and annotations stay; so does what only says along which dimension something is done, and
+a difference is not turned where it is squared.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ EXCHANGED |= {"logratio": "policy", "mean_policy": "policy"}
 PLACES = """
     sum mean softmax log_softmax logsumexp cumsum logcumsumexp max min amax amin argmax argmin sort
     argsort flip unsqueeze squeeze expand gather stack cat pad size triu triu_indices arange norm
-    new_ones normalize flatten view reshape chunk unbind diagonal transpose diff
+    any all prod new_ones normalize flatten view reshape chunk unbind diagonal transpose diff
 """.split()
 COMPARED = {ast.Lt: ">=", ast.GtE: "<", ast.Gt: "<=", ast.LtE: ">", ast.Eq: "!=", ast.NotEq: "=="}
 
@@ -80,9 +81,19 @@ def _changes(tree: ast.Module) -> Iterator[tuple[ast.expr, list[str]]]:
             if default is not None:
                 yield default, [repr(2 * ast.literal_eval(default) or 1.0)]
         body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-        for node in (node for item in body for node in _expressions(item)):
-            if texts := _alternatives(node, hyperparameters):
-                yield node, texts
+        nodes = [node for item in body for node in _expressions(item)]
+        squared = [node.left for node in nodes if _is_square(node)]
+        for node in nodes:
+            texts = _alternatives(node, hyperparameters)
+            yield node, texts[:-1] if node in squared and _is_difference(node) else texts
+
+
+def _is_square(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and _number(node.right) == 2
+
+
+def _is_difference(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
 
 
 def _expressions(node: ast.AST) -> Iterator[ast.expr]:
@@ -101,7 +112,7 @@ def _expressions(node: ast.AST) -> Iterator[ast.expr]:
 def _says_where(parent: ast.AST, child: ast.AST) -> bool:
     """Whether a child is the dimension, the shape or the like of a call."""
     if isinstance(child, ast.keyword):
-        return child.arg in ("dim", "keepdim", "dtype", "device", "offset")
+        return child.arg in ("dim", "keepdim", "dtype", "device", "offset", "stable")
     is_integer = isinstance(child, ast.expr) and isinstance(_number(child), int)
     return isinstance(parent, ast.Call) and is_integer and _name(parent) in PLACES
 

@@ -64,3 +64,8 @@ def test_clamp(alpha_po, make, below):
     swapped = alpha_po(make.pairs([0.0], [-5 * below]), beta=1e-13, gamma=0.0, alpha=0.5).item()
     expected = math.log(1 + math.exp(-2e-13 * (math.exp(30) - 1)))
     assert swapped == pytest.approx(expected, rel=1e-9)
+
+
+def test_defaults(alpha_po, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(alpha_po(batch), alpha_po(batch, beta=2.5, gamma=0.1, alpha=0.25))

@@ -53,3 +53,8 @@ def test_lowers_both_once_the_rejected_has_fallen(apo_down, make, chosen, reject
 @given(chosen=nats, rejected=nats)
 def test_bounds(apo_down, make, chosen, rejected):
     assert 0 <= apo_down(make.pairs([chosen], [rejected])).item() <= 2
+
+
+def test_default(apo_down, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(apo_down(batch), apo_down(batch, beta=0.1))

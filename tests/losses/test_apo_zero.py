@@ -55,3 +55,8 @@ def test_each_side_is_kto_with_its_point_at_zero(apo_zero, load, make, chosen, r
     both = make.singles([chosen, rejected], [True, False], mismatched=[-1.0, -1.0])
     found = apo_zero(make.pairs([chosen], [rejected]), beta=0.3)
     torch.testing.assert_close(found, load("kto")(both, beta=0.3).sum(0, keepdim=True))
+
+
+def test_default(apo_zero, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(apo_zero(batch), apo_zero(batch, beta=0.1))

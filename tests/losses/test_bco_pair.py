@@ -56,3 +56,8 @@ def test_swapping_turns_the_signs(bco_pair, make, chosen, rejected):
     here = bco_pair(make.pairs([chosen], [rejected]))
     there = bco_pair(make.pairs([-rejected], [-chosen]))
     torch.testing.assert_close(here, there)
+
+
+def test_default(bco_pair, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(bco_pair(batch), bco_pair(batch, beta=0.01))

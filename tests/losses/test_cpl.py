@@ -53,3 +53,8 @@ def test_biased_it_sees_a_common_shift_down(cpl, make, chosen, rejected, shift):
     here = cpl(make.pairs([chosen], [rejected]), bias=0.5)
     there = cpl(make.pairs([chosen + shift], [rejected + shift]), bias=0.5)
     assert there.item() > here.item()
+
+
+def test_defaults(cpl, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(cpl(batch), cpl(batch, alpha=0.1, bias=0.5))

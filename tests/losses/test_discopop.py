@@ -63,3 +63,8 @@ def test_without_modulation_it_is_the_mean_of_two_losses(discopop, load, make, m
     halves = (load("dpo")(batch, beta=1.0) + load("gpo_exponential")(batch, beta=1.0)) / 2
     found = discopop(batch, beta=1.0, tau=1e9)
     torch.testing.assert_close(found, halves, rtol=1e-6, atol=1e-6)
+
+
+def test_defaults(discopop, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(discopop(batch), discopop(batch, beta=0.05, tau=0.05))

@@ -45,3 +45,8 @@ def test_at_the_reference(dpo_norm, make):
 def test_on_one_length_it_is_dpo(dpo_norm, load, make, chosen, rejected, beta):
     batch = make.pairs([chosen], [rejected], -30.0, -40.0)
     torch.testing.assert_close(dpo_norm(batch, beta=beta), load("dpo")(batch, beta=beta / 5))
+
+
+def test_default(dpo_norm, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(dpo_norm(batch), dpo_norm(batch, beta=5.0))

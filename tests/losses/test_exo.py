@@ -55,3 +55,8 @@ def test_swapping_swaps_the_label(exo, make, margin, epsilon):
     here = exo(make.pairs([margin], [0.0]), beta=1.0, epsilon=epsilon)
     there = exo(make.pairs([0.0], [margin]), beta=1.0, epsilon=1 - epsilon)
     torch.testing.assert_close(here, there, rtol=1e-6, atol=1e-9)
+
+
+def test_defaults(exo, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(exo(batch), exo(batch, beta=0.1, epsilon=1e-3))

@@ -61,3 +61,8 @@ def test_its_ends_are_dpo_and_forward_kl(f_dpo_alpha, load, make, chosen, reject
     low, high = f_dpo_alpha(batch, alpha=1e-6), f_dpo_alpha(batch, alpha=1.0)
     torch.testing.assert_close(low, load("dpo")(batch), rtol=0, atol=1e-5)
     torch.testing.assert_close(high, load("f_dpo_forward_kl")(batch))
+
+
+def test_defaults(f_dpo_alpha, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(f_dpo_alpha(batch), f_dpo_alpha(batch, beta=0.1, alpha=0.5))

@@ -57,3 +57,8 @@ def test_near_the_reference_it_is_dpo(f_dpo_forward_kl, load, make, chosen, reje
     batch = make.pairs([chosen], [rejected])
     found = f_dpo_forward_kl(batch, beta=0.3)
     torch.testing.assert_close(found, load("dpo")(batch, beta=0.3), rtol=0, atol=1e-6)
+
+
+def test_default(f_dpo_forward_kl, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(f_dpo_forward_kl(batch), f_dpo_forward_kl(batch, beta=0.1))

@@ -51,3 +51,8 @@ def test_raising_the_chosen_alone_ends_at_a_floor(f_dpo_js, make, rejected, beta
     floor = math.log1p((1 / (1 + math.exp(-rejected))) ** beta)
     found = f_dpo_js(make.pairs([1e4], [rejected]), beta=beta).item()
     assert found == pytest.approx(floor, rel=1e-9)
+
+
+def test_default(f_dpo_js, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(f_dpo_js(batch), f_dpo_js(batch, beta=0.1))

@@ -56,3 +56,8 @@ def test_sees_a_common_shift_down(flex_dpo, make, chosen, rejected, shift):
     here = flex_dpo(make.pairs([chosen], [rejected]))
     there = flex_dpo(make.pairs([chosen + shift], [rejected + shift]))
     assert there.item() > here.item()
+
+
+def test_defaults(flex_dpo, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(flex_dpo(batch), flex_dpo(batch, beta_chosen=0.1, beta_rejected=0.08))

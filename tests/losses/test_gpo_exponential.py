@@ -56,3 +56,8 @@ def test_swapping_inverts(gpo_exponential, make, chosen, rejected):
     here = gpo_exponential(make.pairs([chosen], [rejected])).item()
     there = gpo_exponential(make.pairs([rejected], [chosen])).item()
     assert here * there == pytest.approx(1.0)
+
+
+def test_default(gpo_exponential, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(gpo_exponential(batch), gpo_exponential(batch, beta=0.1))

@@ -53,3 +53,8 @@ def test_roots_of_a_pair_and_its_swap_add_to_one(gpo_savage, make, chosen, rejec
     here = gpo_savage(make.pairs([chosen], [rejected])).item()
     there = gpo_savage(make.pairs([rejected], [chosen])).item()
     assert math.sqrt(here) + math.sqrt(there) == pytest.approx(1.0)
+
+
+def test_default(gpo_savage, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(gpo_savage(batch), gpo_savage(batch, beta=0.1))

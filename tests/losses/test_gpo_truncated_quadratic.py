@@ -50,3 +50,8 @@ def test_nothing_beyond_its_goal(gpo_truncated_quadratic, make, beyond, beta):
     batch = make.pairs([(1 + beyond) / beta], [0.0])
     losses = gpo_truncated_quadratic(batch, beta=beta)
     assert make.with_slopes(losses, batch).abs().max() < 1e-12
+
+
+def test_default(gpo_truncated_quadratic, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(gpo_truncated_quadratic(batch), gpo_truncated_quadratic(batch, beta=0.1))

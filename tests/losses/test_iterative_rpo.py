@@ -52,3 +52,8 @@ def test_on_one_length_it_is_rpo(iterative_rpo, load, make, chosen, rejected, be
     batch = make.pairs([chosen], [rejected], -30.0, -40.0)
     found = iterative_rpo(batch, beta=beta, alpha=0.5)
     torch.testing.assert_close(found, load("rpo")(batch, beta=beta, eta=0.1 / beta))
+
+
+def test_defaults(iterative_rpo, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(iterative_rpo(batch), iterative_rpo(batch, beta=0.1, alpha=1.0))

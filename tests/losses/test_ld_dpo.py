@@ -77,3 +77,7 @@ def test_at_one_it_is_dpo(ld_dpo, dpo, make, beta):
     )
     found = ld_dpo(batch, beta=beta, alpha=1.0)
     torch.testing.assert_close(found, dpo(batch, beta=beta))
+
+
+def test_defaults(ld_dpo, batch):
+    assert torch.equal(ld_dpo(batch), ld_dpo(batch, beta=0.1, alpha=0.5))

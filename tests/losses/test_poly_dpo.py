@@ -56,3 +56,8 @@ def test_gradient_is_that_of_dpo_times_a_factor(poly_dpo, load, make, chosen, re
 def test_without_its_term_it_is_dpo(poly_dpo, load, make, chosen, rejected):
     batch = make.pairs([chosen], [rejected])
     torch.testing.assert_close(poly_dpo(batch, alpha=0.0), load("dpo")(batch))
+
+
+def test_defaults(poly_dpo, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(poly_dpo(batch), poly_dpo(batch, beta=0.1, alpha=8.0))

@@ -98,3 +98,17 @@ def test_certain_response_is_clamped(pro_b_hyper, make):
     expected = -(3 - 1e-6) / 2 + 2.5 * (above / 2 + math.log1p(math.exp(-above)))
     assert losses.item() == pytest.approx(expected, rel=1e-9)
     assert make.gradient(losses, batch.completion).isfinite().all()
+
+
+def test_certain_response_of_the_reference_is_clamped(pro_b_hyper, make):
+    batch = make.singles([-3.0], [True], [-1e-6])
+    losses = pro_b_hyper(batch, beta=1.0, alpha=2.5)
+    above = -3 + 1e-6 - math.log(1 - math.exp(-3.0)) + math.log(-math.expm1(-1e-4))
+    expected = (3 - 1e-6) / 2 + 2.5 * (-above / 2 + math.log1p(math.exp(above)))
+    assert losses.item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_default(pro_b_hyper, make):
+    batch = make.singles([-2.0, -3.0], [True, False], -1.0)
+    stated = pro_b_hyper(batch, beta=0.1, alpha=2.5, desirable_weight=1.0, undesirable_weight=1.0)
+    assert torch.equal(pro_b_hyper(batch), stated)

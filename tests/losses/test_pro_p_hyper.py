@@ -104,3 +104,17 @@ def test_equal_likely_responses_are_clamped(pro_p_hyper, make):
     expected = math.log(2) + 2 * (above / 2 + math.log1p(math.exp(-above)))
     assert losses.item() == pytest.approx(expected, rel=1e-9)
     assert make.gradient(losses, batch.chosen).isfinite().all()
+
+
+def test_equal_likely_responses_of_the_reference_are_clamped(pro_p_hyper, make):
+    batch = make.pairs([-3.0], [-3.0], [-0.1], [-0.1])
+    losses = pro_p_hyper(batch, beta=1.0)
+    hyper = math.log(1 - 2 * math.exp(-3.0)) - math.log(-math.expm1(-1e-4))
+    above = -2.9 - hyper
+    expected = math.log(2) + 2 * (-above / 2 + math.log1p(math.exp(above)))
+    assert losses.item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_default(pro_p_hyper, make):
+    batch = make.pairs([-2.0], [-3.0], -1.0, -4.0)
+    assert torch.equal(pro_p_hyper(batch), pro_p_hyper(batch, beta=0.1))

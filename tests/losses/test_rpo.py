@@ -57,3 +57,8 @@ def test_sees_a_common_shift_down(rpo, make, chosen, rejected, shift):
     here = rpo(make.pairs([chosen], [rejected]), beta=0.1, eta=0.2)
     there = rpo(make.pairs([chosen + shift], [rejected + shift]), beta=0.1, eta=0.2)
     torch.testing.assert_close(there - here, torch.tensor([-0.02 * shift]).double())
+
+
+def test_defaults(rpo, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(rpo(batch), rpo(batch, beta=0.01, eta=0.005))

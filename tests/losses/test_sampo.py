@@ -98,3 +98,7 @@ def test_with_all_tokens_it_is_dpo(sampo, dpo, make, rows, beta):
         make, ([chosen], [chosen_reference], every), ([rejected], [rejected_reference], every)
     )
     torch.testing.assert_close(sampo(batch, beta=beta), dpo(batch, beta=beta))
+
+
+def test_default(sampo, batch):
+    assert torch.equal(sampo(batch), sampo(batch, beta=0.1))

@@ -56,3 +56,8 @@ def test_without_its_second_term_it_is_dpo(sft_dpo, load, make, chosen, rejected
     batch = make.pairs([chosen], [rejected], -30.0, -40.0)
     found = sft_dpo(batch, beta=beta, sft_weight=0.0)
     torch.testing.assert_close(found, load("dpo")(batch, beta=beta))
+
+
+def test_defaults(sft_dpo, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(sft_dpo(batch), sft_dpo(batch, beta=0.1, sft_weight=0.05))

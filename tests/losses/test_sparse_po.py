@@ -89,3 +89,7 @@ def test_with_masks_of_one_it_is_tdpo1(sparse_po, tdpo1, make, beta):
         (*REJECTED[:3], [[1.0] * 2] * 2),
     )
     torch.testing.assert_close(sparse_po(batch, beta=beta), tdpo1(batch, beta=beta))
+
+
+def test_default(sparse_po, batch):
+    assert torch.equal(sparse_po(batch), sparse_po(batch, beta=0.1))

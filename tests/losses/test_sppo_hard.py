@@ -49,3 +49,8 @@ def test_swapping_turns_the_signs(sppo_hard, make, chosen, rejected, beta):
     here = sppo_hard(make.pairs([chosen], [rejected]), beta=beta)
     there = sppo_hard(make.pairs([-rejected], [-chosen]), beta=beta)
     torch.testing.assert_close(here, there)
+
+
+def test_default(sppo_hard, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(sppo_hard(batch), sppo_hard(batch, beta=0.001))

@@ -68,3 +68,7 @@ def test_equal_divergences_give_dpo(tdpo1, dpo, make, beta, shift):
     equal = [[shift], [2 * shift]]
     batch = pairs_of(make, (*CHOSEN[:2], equal), (*REJECTED[:2], equal))
     torch.testing.assert_close(tdpo1(batch, beta=beta), dpo(batch, beta=beta))
+
+
+def test_default(tdpo1, batch):
+    assert torch.equal(tdpo1(batch), tdpo1(batch, beta=0.1))

@@ -77,3 +77,7 @@ def test_its_limits(tdpo2, dpo, tdpo1, make, beta):
     batch = pairs_of(make, CHOSEN, REJECTED)
     torch.testing.assert_close(tdpo2(batch, beta=beta, alpha=0.0), dpo(batch, beta=beta))
     torch.testing.assert_close(tdpo2(batch, beta=beta, alpha=1.0), tdpo1(batch, beta=beta))
+
+
+def test_defaults(tdpo2, batch):
+    assert torch.equal(tdpo2(batch), tdpo2(batch, beta=0.1, alpha=0.5))

@@ -126,3 +126,9 @@ def test_without_contrast_and_divergence_it_is_dpo(tis_dpo, dpo, make, beta):
     )
     found = tis_dpo(batch, beta=beta, low=0.0, high=0.0)
     torch.testing.assert_close(found, dpo(batch, beta=beta))
+
+
+def test_defaults(tis_dpo, batch):
+    assert torch.equal(
+        tis_dpo(batch), tis_dpo(batch, beta=0.1, scale=1.0, sharpness=1.0, low=-0.5, high=1.5)
+    )

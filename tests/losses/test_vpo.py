@@ -56,3 +56,8 @@ def test_differs_from_rpo_by_what_the_reference_says(
     batch = make.pairs([chosen], [rejected], -30.0, -40.0)
     expected = load("rpo")(batch, beta=beta, eta=alpha) + alpha * beta * -30.0
     torch.testing.assert_close(vpo(batch, beta=beta, alpha=alpha), expected)
+
+
+def test_defaults(vpo, golden_zoo):
+    batch = golden_zoo.pairs
+    assert torch.equal(vpo(batch), vpo(batch, beta=0.1, alpha=0.005))
