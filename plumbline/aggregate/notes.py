@@ -65,9 +65,12 @@ def rank_note(table: TableOne) -> str:
     if not columns:
         return ""
     ranked = [line.title for line in table.lines if line.rank.places]
+    rule = (
+        f"Mean over {counted(columns, 'column')} of the place among {listing(ranked)}; "
+        f"{TIE_WORDS[table.rule.ties]}"
+    )
     parts = [
-        f"Mean over {counted(columns, 'column')} of the place among {listing(ranked) or 'nobody'}; "
-        f"{TIE_WORDS[table.rule.ties]}",
+        rule if ranked else "Nobody is ranked",
         *unranked_parts(table.lines, table.rule),
         *([f"stamped {table.rank_stamp}"] if table.rank_stamp else []),
     ]

@@ -64,6 +64,11 @@ def test_who_has_one_model_has_no_gap_for_the_other_seeds(rows, row):
     assert not lines_of(table_one(rows + given, [WIN], RankRule()))["elsewhere"].cells[0].complete
 
 
+def test_where_nobody_is_ranked_the_note_says_so(row):
+    table = table_one([row("npo", 5.0)], [WIN], RankRule(barred={"npo": "unlearning"}))
+    assert dict(table.notes)["Average rank"] == "Nobody is ranked; npo: – (unlearning)."
+
+
 def test_data_frames_give_the_same_table(rows):
     assert table_one(pd.DataFrame(rows), [WIN], RankRule()) == table_one(rows, [WIN], RankRule())
 
