@@ -37,6 +37,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "((values - mean) ** 2 * members).sum -> ((values - mean) ** 2 * members).mean": (
             "the spreads that are compared have as many terms each"
         ),
+        "(values * members).sum -> (values * members).mean": (
+            "squares about a share of the mean are a rising function of those about the mean, as "
+            "the squares of all values are the same for every cut"
+        ),
     },
     "lipo": {
         "discount.unsqueeze(-1) - discount.unsqueeze(-2) -> "

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from differences import slopes
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
@@ -101,7 +101,6 @@ def test_small_differences_adjust_beta_and_none_leave_it(dynamic_po, make):
     assert dynamic_po(batch, beta=0.4, margin=0.0).tolist() == pytest.approx(expected, abs=1e-9)
 
 
-@example(values=[-47, -42, -40, -13, -22, -30, -49, -21, -45])
 @given(values=st.lists(st.integers(-60, -10), min_size=3, max_size=9, unique=True))
 def test_without_a_violation_the_likeliest_of_three_clusters(dynamic_po, make, values):
     """Source: scikit-learn's KMeans, as the authors use it, from many starts.
