@@ -37,6 +37,14 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "((values - mean) ** 2 * members).sum -> ((values - mean) ** 2 * members).mean": (
             "the spreads that are compared have as many terms each"
         ),
+        "(values * members).sum -> (values * members).mean": (
+            "squares about a share of the mean are a rising function of those about the mean, as "
+            "the squares of all values are the same for every cut"
+        ),
+    },
+    "lipo": {
+        "discount.unsqueeze(-1) - discount.unsqueeze(-2) -> "
+        "(discount.unsqueeze(-2)) - (discount.unsqueeze(-1))": "its absolute value is taken"
     },
     "pro": {
         "reward[:, first] - reward[:, second] -> (reward[:, second]) - (reward[:, first])": EVEN
@@ -79,7 +87,8 @@ def main() -> int:
 def prepare(paths: list[Path]) -> None:
     """What every process would otherwise load again."""
     torch.set_num_threads(1)
-    settings.register_profile("mutants", max_examples=EXAMPLES, derandomize=True, database=None)
+    profile = {"max_examples": EXAMPLES, "derandomize": True, "database": None, "deadline": None}
+    settings.register_profile("mutants", **profile)
     if any("trl" in test_of(path).read_text() for path in paths):
         from trl import DPOTrainer, KTOTrainer  # noqa: F401
         from trl.experimental.cpo import CPOTrainer  # noqa: F401

@@ -102,5 +102,6 @@ def test_with_weights_of_one_it_is_dpo(wpo, dpo, make, beta):
     torch.testing.assert_close(wpo(batch, beta=beta), dpo(batch, beta=beta))
 
 
-def test_default(wpo, batch):
+def test_default(wpo, make):
+    batch = pairs_of(make, (CHOSEN[0], [[-0.5, -1.0, -0.25], [-2.5]], CHOSEN[2]), REJECTED)
     assert torch.equal(wpo(batch), wpo(batch, beta=0.01))
