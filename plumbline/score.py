@@ -40,11 +40,13 @@ def score(
     if record["status"] == "diverged":
         items, rows = [], [_empty(metric, "diverged", "training") for metric in spec.card.metrics]
     else:
-        items = _items(experiment, spec, target, judge)
-        told = decoding(experiment, spec, target)
+        answers = [] if spec.needs == "model" else read_rows(target.evaluation.responses(name))
+        items = _items(experiment, spec, target, answers, judge)
+        told = decoding(experiment, spec, answers)
+        texts = asked(spec, answers, items)
         rows = [
             row | {"decoding": told.get(row["metric"])}
-            for row in beside_clean(spec, split, target, items)
+            for row in beside_clean(spec, split, target, items, texts)
         ]
     who = {key: base[key] for key in ITEM.names if key in base}
     write_rows(target.evaluation.items(name), [who | kept(item) for item in items], ITEM)
@@ -98,7 +100,11 @@ def provenance(target: Target, made_from: Row, record: Row, judge: Judge | None)
 
 
 def _items(
-    experiment: Experiment, spec: BenchmarkSpec, target: Target, judge: Judge | None
+    experiment: Experiment,
+    spec: BenchmarkSpec,
+    target: Target,
+    answers: list[Row],
+    judge: Judge | None,
 ) -> list[Row]:
     scratch = target.evaluation.scratch(spec.name)
     scratch.mkdir(parents=True, exist_ok=True)
@@ -106,7 +112,6 @@ def _items(
     if spec.needs == "model":
         subject: Any = Model(str(target.model_folder.resolve()), target.name, str(scratch))
     else:
-        answers = read_rows(target.evaluation.responses(spec.name))
         rows = [row | {"payload": json.loads(row["payload"])} for row in answers]
         subject = Responses(rows, target.name, str(scratch))
     options = spec.options_for("score", experiment.options(spec.name))
@@ -114,7 +119,7 @@ def _items(
     return load_benchmark(spec).score(subject, *others, **options)
 
 
-def decoding(experiment: Experiment, spec: BenchmarkSpec, target: Target) -> dict[str, str]:
+def decoding(experiment: Experiment, spec: BenchmarkSpec, answers: list[Row]) -> dict[str, str]:
     """Metric -> how what it measures was asked for: what the benchmark says of itself, or how the
     answers that it reads were sampled."""
     module = load_benchmark(spec)
@@ -122,7 +127,7 @@ def decoding(experiment: Experiment, spec: BenchmarkSpec, target: Target) -> dic
         return module.decoding(**spec.options_for("decoding", experiment.options(spec.name)))
     if spec.needs == "model":
         return {}
-    text = sampling(read_rows(target.evaluation.responses(spec.name)))
+    text = sampling(answers)
     if experiment.generation:
         text += f", answered by {experiment.generation.name}"
     return {metric.name: text for metric in spec.card.metrics}
@@ -150,13 +155,19 @@ def summarise(module: ModuleType, spec: BenchmarkSpec, items: list[Row]) -> list
     return [_result(metric, rows.get(metric.name), items) for metric in spec.card.metrics]
 
 
-def beside_clean(spec: BenchmarkSpec, split: str, target: Target, items: list[Row]) -> list[Row]:
+def beside_clean(
+    spec: BenchmarkSpec,
+    split: str,
+    target: Target,
+    items: list[Row],
+    texts: dict[str, list[str]],
+) -> list[Row]:
     """The result rows, each with what the items that are not in the training prompts add up to.
 
-    Without it where an item does not say what it asks.
+    texts: what was asked, by `named`. Without it where an item does not say what it asks.
     """
     module = load_benchmark(spec)
-    rows, texts = summarise(module, spec, items), asked(spec, target, items)
+    rows = summarise(module, spec, items)
     if any(item["value"] is not None and named(item) not in texts for item in items):
         return rows
     overlaps = pair(SettingFolder(target.setting), spec.name, split, texts)
@@ -178,13 +189,13 @@ def without(metric: Metric, row: Row, other: Row) -> Row:
     return {"n_contaminated": count} | (clean if count and metric.divisible else {})
 
 
-def asked(spec: BenchmarkSpec, target: Target, items: Iterable[Row]) -> dict[str, list[str]]:
+def asked(
+    spec: BenchmarkSpec, answers: Iterable[Row], items: Iterable[Row]
+) -> dict[str, list[str]]:
     """What the model was asked, turn by turn, by `named`."""
     if spec.needs == "model":
         return {named(item): [item["text"]] for item in items if item.get("text") is not None}
-    path = target.evaluation.responses(spec.name)
-    rows = read_rows(path, ["id", "prompt", "follow_ups"])
-    return {row["id"]: user_turns(row["prompt"], row["follow_ups"]) for row in rows}
+    return {row["id"]: user_turns(row["prompt"], row["follow_ups"]) for row in answers}
 
 
 def named(item: Row) -> str:

@@ -89,17 +89,17 @@ def prepare(paths: list[Path]) -> None:
     torch.set_num_threads(1)
     profile = {"max_examples": EXAMPLES, "derandomize": True, "database": None, "deadline": None}
     settings.register_profile("mutants", **profile)
-    if any("trl" in test_of(path).read_text() for path in paths):
+    if any("trl" in own_test(path).read_text() for path in paths):
         from trl import DPOTrainer, KTOTrainer  # noqa: F401
         from trl.experimental.cpo import CPOTrainer  # noqa: F401
         from trl.experimental.orpo import ORPOTrainer  # noqa: F401
     with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main([*OPTIONS, "--collect-only", *(str(test_of(path)) for path in paths)])
+        pytest.main([*OPTIONS, "--collect-only", *(str(own_test(path)) for path in paths)])
     find(integers(), bool)  # loads what hypothesis loads when it first draws
     gc.freeze()  # pytest collects garbage often, and need not look at all of that
 
 
-def test_of(path: Path) -> Path:
+def own_test(path: Path) -> Path:
     """A method's test."""
     return TESTS / f"test_{path.stem}.py"
 
@@ -127,7 +127,7 @@ def noticed(path: Path, source: str) -> str:
         changed.unlink()
         changed.write_text(source, encoding="utf-8")
         plugins.METHODS = Path(folder)
-        if pytest.main([*OPTIONS, str(test_of(path))]) != pytest.ExitCode.OK:
+        if pytest.main([*OPTIONS, str(own_test(path))]) != pytest.ExitCode.OK:
             return "test"
         return "contract" if contract_fails(changed) else ""
 

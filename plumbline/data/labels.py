@@ -19,11 +19,6 @@ Scores = Sequence[float]
 Rule = Callable[[Scores, Sequence[str], Random], Scores]
 
 
-def given(scores: Scores, texts: Sequence[str], random: Random) -> Scores:
-    """The labels of the data."""
-    return scores
-
-
 def shuffled(scores: Scores, texts: Sequence[str], random: Random) -> Scores:
     """The same scores, dealt out at random: there is nothing to learn."""
     return random.sample(scores, len(scores))
@@ -50,9 +45,9 @@ def win_rates(scores: Scores, texts: Sequence[str], random: Random) -> Scores:
     return [fmean((own > other) + (own == other) / 2 for other in scores) for own in scores]
 
 
-#: What `labels` may say under `methods` in an experiment file: the keys of `schema.LABELS`.
+#: What `labels` may say under `methods` in an experiment file, besides `given`: the keys of
+#: `schema.LABELS`.
 RULES: dict[str, Rule] = {
-    "given": given,
     "random": shuffled,
     "flipped": flipped,
     "longer": by_length,

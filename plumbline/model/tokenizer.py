@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -61,10 +62,19 @@ def completion_ids(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[
     puts a space in front of a text, but not into the middle of one. A completion whose first
     letters would melt with these words (a second line break, say) is tokenised alone.
     """
+    before, start = _lead_in(tokenizer, tokenizer.chat_template)
+    whole = tokenizer(before + completion, add_special_tokens=False)["input_ids"]
+    if whole[: len(start)] == start:
+        return [*whole[len(start) :], tokenizer.eos_token_id]
+    alone = tokenizer(completion, add_special_tokens=False)["input_ids"]
+    return [*alone, tokenizer.eos_token_id]
+
+
+@lru_cache(maxsize=4)
+def _lead_in(tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[str, list[int]]:
+    """What a chat template says before an answer, and its token ids: the same for every answer."""
     question = [{"role": "user", "content": "a"}]
-    before = tokenizer.apply_chat_template(question, add_generation_prompt=True, tokenize=False)
-    start, whole, alone = tokenizer(
-        [before, before + completion, completion], add_special_tokens=False
-    )["input_ids"]
-    fits = whole[: len(start)] == start
-    return [*(whole[len(start) :] if fits else alone), tokenizer.eos_token_id]
+    before = tokenizer.apply_chat_template(
+        question, chat_template=template, add_generation_prompt=True, tokenize=False
+    )
+    return before, tokenizer(before, add_special_tokens=False)["input_ids"]

@@ -88,16 +88,17 @@ class Bench:
         where = self.setting, self.folders, self.spec.feedback
         given = referenced_examples(*where, self.tokenizer)
         given = with_needs(given, self.setting, self.folders, self.spec)
-        given = with_labels(given, *where, self.labels)
+        given = self.labelled(given)
         if "traceless" in self.spec.card.needs:
-            given = with_traceless(given, self.traceless())
+            others = referenced_examples(self.setting, self.folders, "traceless", self.tokenizer)
+            given = with_traceless(given, self.labelled(others))
         return with_prompts(given, *where, self.spec.card.needs)
 
-    def traceless(self) -> list[Example]:
-        """The same pairs without their traces, labelled as with them."""
-        others = referenced_examples(self.setting, self.folders, "traceless", self.tokenizer)
-        where = self.setting, self.folders, self.spec.feedback
-        return with_labels(others, *where, self.labels)
+    def labelled(self, given: list[Example]) -> list[Example]:
+        """Examples with a control's labels; the data's own need no second look at the rows."""
+        if self.labels == "given":
+            return given
+        return with_labels(given, self.setting, self.folders, self.spec.feedback, self.labels)
 
     @cached_property
     def held_out(self) -> list[Example]:

@@ -31,15 +31,8 @@ VIEWS = {
 
 def test_the_experiment_file_and_the_rules_know_the_same_names():
     named = Variant.model_fields["labels"].annotation.__args__
-    assert list(RULES) == list(named) == ["given", *LABELS]
+    assert ["given", *RULES] == list(named) == ["given", *LABELS]
     assert CONTROLS.items() < LABELS.items()
-
-
-def test_given_labels_are_the_views_own():
-    assert scores(VIEWS["pairs"][:2], "pairs", "given", 0) == [[1, 0], [1, 0]]
-    assert scores(VIEWS["lists"][:1], "lists", "given", 0) == [[0.9, 0.5, 0.2, 0.5]]
-    found = scores(VIEWS["singles"], "singles", "given", 0)
-    assert found == [[float(item["desirable"])] for item in VIEWS["singles"]]
 
 
 def test_flipped_labels_are_the_opposite():

@@ -5,7 +5,7 @@ papers, independently of torch and of the code under test.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,6 +67,16 @@ def token_column(policy, reference, **needs) -> Completions:
     )
 
 
+def token_pairs(needs: Sequence[str], *sides) -> Pairs:
+    """Pairs from (policy, reference, *needs) of chosen and of rejected, as `token_column` has."""
+    return Pairs(
+        *(
+            token_column(policy, reference, **dict(zip(needs, rest, strict=True)))
+            for policy, reference, *rest in sides
+        )
+    )
+
+
 def _padded(rows) -> Tensor:
     given = [torch.tensor(row, dtype=torch.float64) for row in rows]
     return torch.nn.utils.rnn.pad_sequence(given, batch_first=True)
@@ -117,6 +127,7 @@ def make() -> SimpleNamespace:
         with_slopes=with_slopes,
         by_hand=by_hand,
         token_column=token_column,
+        token_pairs=token_pairs,
         token_gradient=token_gradient,
     )
 

@@ -15,12 +15,6 @@ def cal_dpo(load):
     return load("cal_dpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(cal_dpo, make, golden_zoo):
     """beta 0.25: the targets are 2 and -2; the golden pairs, without beta in the sigmoid:
 
@@ -33,7 +27,7 @@ def test_by_hand(cal_dpo, make, golden_zoo):
     pulls = [1 / (1 + math.exp(margin)) for margin in margins]
     chosen = [-1 - pulls[0], -10 - pulls[1], -3 - pulls[2]]
     rejected = [-17.5 + pulls[0], 10 + pulls[1], 5 + pulls[2]]
-    found = with_slopes(cal_dpo(golden_zoo.pairs, beta=0.25), golden_zoo.pairs, make)
+    found = make.with_slopes(cal_dpo(golden_zoo.pairs, beta=0.25), golden_zoo.pairs)
     expected = torch.tensor([losses, chosen, rejected], dtype=torch.float64)
     torch.testing.assert_close(found, expected)
 
@@ -52,7 +46,7 @@ def test_defaults(cal_dpo, golden_zoo):
 @given(beta=st.floats(1e-3, 1))
 def test_at_the_reference(cal_dpo, make, beta):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(cal_dpo(batch, beta=beta), batch, make)[:, 0].tolist()
+    found = make.with_slopes(cal_dpo(batch, beta=beta), batch)[:, 0].tolist()
     slope = 1 / 2 + 1 / beta
     assert found == pytest.approx([math.log(2) + 1 / (2 * beta**2), -slope, slope])
 
@@ -61,7 +55,7 @@ def test_at_the_reference(cal_dpo, make, beta):
 def test_stops_at_its_targets(cal_dpo, make, beta):
     """25 nats apart and more, the sigmoid has nothing left to ask."""
     batch = make.pairs([1 / (2 * beta)], [-1 / (2 * beta)])
-    assert with_slopes(cal_dpo(batch, beta=beta), batch, make).abs().max() < 1e-9
+    assert make.with_slopes(cal_dpo(batch, beta=beta), batch).abs().max() < 1e-9
 
 
 @given(chosen=nats, rejected=nats, shift=st.floats(-50, 50))

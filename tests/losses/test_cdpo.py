@@ -17,12 +17,6 @@ def cdpo(load):
     return load("cdpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(cdpo, make):
     """u = log 3: sigma is 3/4 and 1/4; epsilon 0.2: 0.8 log(4/3) + 0.2 log 4."""
     batch = make.pairs([math.log(3)], [0.0])
@@ -42,7 +36,7 @@ def test_trl(cdpo, make, golden_zoo):
     ratios = [(rows[:, side] - rows[:, side + 2]).requires_grad_() for side in (0, 1)]
     expected = trl_losses.cpo("sigmoid", *ratios, beta=0.3, label_smoothing=0.17)
     slopes = torch.autograd.grad(expected.sum(), ratios)
-    found = with_slopes(cdpo(golden_zoo.pairs, beta=0.3, epsilon=0.17), golden_zoo.pairs, make)
+    found = make.with_slopes(cdpo(golden_zoo.pairs, beta=0.3, epsilon=0.17), golden_zoo.pairs)
     torch.testing.assert_close(found, torch.stack([expected, *slopes]).detach())
 
 
@@ -53,7 +47,7 @@ def test_defaults(cdpo, golden_zoo):
 
 def test_at_the_reference(cdpo, make):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(cdpo(batch, beta=0.3, epsilon=0.1), batch, make)[:, 0].tolist()
+    found = make.with_slopes(cdpo(batch, beta=0.3, epsilon=0.1), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2), -0.12, 0.12])
 
 
@@ -61,7 +55,7 @@ def test_at_the_reference(cdpo, make):
 def test_stops_where_it_is_as_sure_as_the_labels(cdpo, make, beta, epsilon):
     """Source: the derivative, sigma(u) - (1 - epsilon), is zero at u = log((1 - eps) / eps)."""
     batch = make.pairs([math.log((1 - epsilon) / epsilon) / beta], [0.0])
-    assert with_slopes(cdpo(batch, beta=beta, epsilon=epsilon), batch, make)[1:].abs().max() < 1e-9
+    assert make.with_slopes(cdpo(batch, beta=beta, epsilon=epsilon), batch)[1:].abs().max() < 1e-9
 
 
 @given(chosen=nats, rejected=nats, epsilon=shares)

@@ -16,12 +16,6 @@ def constrained_po(load):
     return load("constrained_po")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(constrained_po, make):
     """-10 and -15 nats over 5 tokens, the reference -11 and -10.5, so d = 1 and d_ref = -0.1.
 
@@ -32,7 +26,7 @@ def test_by_hand(constrained_po, make):
     margin = 1.5 * (1.1 - shortfall / 4)
     slope = 1.5 / (1 + math.exp(margin)) / 5
     losses = constrained_po(batch, beta=1.5, gamma=0.3, tau=2.0, alpha=4.0)
-    found = with_slopes(losses, batch, make)[:, 0].tolist()
+    found = make.with_slopes(losses, batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(1 + math.exp(-margin)), -slope, slope], abs=1e-12)
 
 
@@ -56,7 +50,7 @@ def test_every_pair_by_hand(constrained_po, make, golden_zoo):
         loss = math.log(1 + math.exp(-u))
         expected.append([loss, -slope / chosen_length, slope / rejected_length])
     losses = constrained_po(golden_zoo.pairs, beta=beta, gamma=gamma, tau=tau, alpha=alpha)
-    found = with_slopes(losses, golden_zoo.pairs, make)
+    found = make.with_slopes(losses, golden_zoo.pairs)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64).T)
 
 
@@ -80,7 +74,7 @@ def test_at_the_reference(constrained_po, make, policy, gamma, tau, alpha):
     ahead = 2 * math.log1p(math.exp(tau * gamma)) / tau / alpha
     slope = 2 / (1 + math.exp(-ahead)) / 5
     losses = constrained_po(batch, beta=2.0, gamma=gamma, tau=tau, alpha=alpha)
-    found = with_slopes(losses, batch, make)[:, 0].tolist()
+    found = make.with_slopes(losses, batch)[:, 0].tolist()
     assert found == pytest.approx([math.log1p(math.exp(ahead)), -slope, slope])
 
 

@@ -16,12 +16,6 @@ def cpo(load):
     return load("cpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(cpo, make):
     """u = 0.1 * 2; -10 nats over 5 tokens, alpha 0.7: log(1 + e^-0.2) + 0.7 * 2."""
     batch = make.pairs([-10.0], [-12.0])
@@ -43,7 +37,7 @@ def test_trl(cpo, make, golden_zoo):
     preference = trl_losses.cpo("sigmoid", chosen, rejected, beta=0.3)
     expected = preference - 0.7 * chosen / rows[:, 4]
     slopes = torch.autograd.grad(expected.sum(), (chosen, rejected))
-    found = with_slopes(cpo(golden_zoo.pairs, beta=0.3, alpha=0.7), golden_zoo.pairs, make)
+    found = make.with_slopes(cpo(golden_zoo.pairs, beta=0.3, alpha=0.7), golden_zoo.pairs)
     torch.testing.assert_close(found, torch.stack([expected, *slopes]).detach())
 
 
@@ -56,7 +50,7 @@ def test_defaults(cpo, golden_zoo):
 def test_at_equal_likelihood_whatever_the_reference(cpo, make, policy, reference, alpha):
     """Five tokens in the response."""
     batch = make.pairs([policy], [policy], reference, -reference)
-    found = with_slopes(cpo(batch, beta=0.3, alpha=alpha), batch, make)[:, 0].tolist()
+    found = make.with_slopes(cpo(batch, beta=0.3, alpha=alpha), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2) - alpha * policy / 5, -0.15 - alpha / 5, 0.15])
 
 

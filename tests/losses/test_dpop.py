@@ -15,12 +15,6 @@ def dpop(load):
     return load("dpop")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(dpop, make, golden_zoo):
     """beta 0.2, lambda 2; u = 0.2 (h_w - h_l - 2 max(0, -h_w)) of the golden pairs:
 
@@ -32,7 +26,7 @@ def test_by_hand(dpop, make, golden_zoo):
     losses = [math.log(1 + math.exp(-margin)) for margin in margins]
     slopes = [0.2 / (1 + math.exp(margin)) for margin in margins]
     chosen = [-slope * count for slope, count in zip(slopes, times, strict=True)]
-    found = with_slopes(dpop(golden_zoo.pairs, beta=0.2, weight=2.0), golden_zoo.pairs, make)
+    found = make.with_slopes(dpop(golden_zoo.pairs, beta=0.2, weight=2.0), golden_zoo.pairs)
     torch.testing.assert_close(found, torch.tensor([losses, chosen, slopes], dtype=torch.float64))
 
 
@@ -50,7 +44,7 @@ def test_defaults(dpop, golden_zoo):
 def test_at_the_reference(dpop, make):
     """At the kink of the penalty the first step is DPO's."""
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(dpop(batch, beta=0.2, weight=5.0), batch, make)[:, 0].tolist()
+    found = make.with_slopes(dpop(batch, beta=0.2, weight=5.0), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2), -0.1, 0.1])
 
 

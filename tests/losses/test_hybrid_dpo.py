@@ -15,12 +15,6 @@ def hybrid_dpo(load):
     return load("hybrid_dpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(hybrid_dpo, make, golden_zoo):
     """beta 0.3; u = 0.3 (p_w - p_l - max(0, r_w - r_l)) of the golden pairs:
 
@@ -32,7 +26,7 @@ def test_by_hand(hybrid_dpo, make, golden_zoo):
     losses = [math.log(1 + math.exp(-margin)) for margin in margins]
     slopes = [0.3 / (1 + math.exp(margin)) for margin in margins]
     expected = [losses, [-slope for slope in slopes], slopes]
-    found = with_slopes(hybrid_dpo(golden_zoo.pairs, beta=0.3), golden_zoo.pairs, make)
+    found = make.with_slopes(hybrid_dpo(golden_zoo.pairs, beta=0.3), golden_zoo.pairs)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
 
 
@@ -57,7 +51,7 @@ def test_defaults(hybrid_dpo, golden_zoo):
 def test_at_the_reference(hybrid_dpo, make):
     """A reference that prefers the chosen response by 2: DPO. By -2: u = -2 beta."""
     batch = make.pairs([-7.0, -9.0], [-9.0, -7.0], [-7.0, -9.0], [-9.0, -7.0])
-    found = with_slopes(hybrid_dpo(batch, beta=0.4), batch, make)
+    found = make.with_slopes(hybrid_dpo(batch, beta=0.4), batch)
     slope = 0.4 / (1 + math.exp(-0.8))
     losses = [math.log(2), math.log(1 + math.exp(0.8))]
     expected = torch.tensor([losses, [-0.2, -slope], [0.2, slope]], dtype=torch.float64)

@@ -14,16 +14,10 @@ def ipo(load):
     return load("ipo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(ipo, make):
     """Log-ratios 1 and -0.5, 1 / (2 tau) = 2: (1.5 - 2)^2, and 2 (1.5 - 2) on chosen."""
     batch = make.pairs([-10.0], [-12.0], [-11.0], [-11.5])
-    found = with_slopes(ipo(batch, tau=0.25), batch, make)[:, 0].tolist()
+    found = make.with_slopes(ipo(batch, tau=0.25), batch)[:, 0].tolist()
     assert found == pytest.approx([0.25, -1.0, 1.0], abs=1e-12)
 
 
@@ -39,7 +33,7 @@ def test_trl(ipo, make, golden_zoo):
     ratios = [(rows[:, side] - rows[:, side + 2]).requires_grad_() for side in (0, 1)]
     expected = trl_losses.cpo("ipo", *ratios, beta=0.07)
     slopes = torch.autograd.grad(expected.sum(), ratios)
-    found = with_slopes(ipo(golden_zoo.pairs, tau=0.07), golden_zoo.pairs, make)
+    found = make.with_slopes(ipo(golden_zoo.pairs, tau=0.07), golden_zoo.pairs)
     torch.testing.assert_close(found, torch.stack([expected, *slopes]).detach())
 
 
@@ -51,7 +45,7 @@ def test_defaults(ipo, golden_zoo):
 @given(tau=st.floats(1e-3, 1))
 def test_at_the_reference(ipo, make, tau):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(ipo(batch, tau=tau), batch, make)[:, 0].tolist()
+    found = make.with_slopes(ipo(batch, tau=tau), batch)[:, 0].tolist()
     assert found == pytest.approx([1 / (4 * tau**2), -1 / tau, 1 / tau])
 
 
@@ -61,7 +55,7 @@ def test_stops_at_its_margin_from_both_sides(ipo, make, tau, beyond):
     below, above = (make.pairs([1 / (2 * tau) + sign * beyond], [0.0]) for sign in (-1, 1))
     torch.testing.assert_close(ipo(below, tau=tau), ipo(above, tau=tau))
     there = make.pairs([1 / (2 * tau)], [0.0])
-    assert with_slopes(ipo(there, tau=tau), there, make).abs().max() < 1e-9
+    assert make.with_slopes(ipo(there, tau=tau), there).abs().max() < 1e-9
 
 
 @given(chosen=nats, rejected=nats, shift=st.floats(-100, 0))

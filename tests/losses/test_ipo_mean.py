@@ -16,16 +16,10 @@ def ipo_mean(load):
     return load("ipo_mean")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(ipo_mean, make):
     """1 nat over 5 tokens and -0.5 over 5, 1 / (2 tau) = 2: (-1.7)^2, slope 2 * -1.7 / 5."""
     batch = make.pairs([-10.0], [-12.0], [-11.0], [-11.5])
-    found = with_slopes(ipo_mean(batch, tau=0.25), batch, make)[:, 0].tolist()
+    found = make.with_slopes(ipo_mean(batch, tau=0.25), batch)[:, 0].tolist()
     assert found == pytest.approx([2.89, -0.68, 0.68], abs=1e-12)
 
 
@@ -46,7 +40,7 @@ def test_trl(ipo_mean, make, golden_zoo):
         )
         slopes = torch.autograd.grad(loss, policy)
         expected.append([loss.item(), *(slope.mean().item() for slope in slopes)])
-    found = with_slopes(ipo_mean(batch, tau=0.4), batch, make)
+    found = make.with_slopes(ipo_mean(batch, tau=0.4), batch)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64).T)
 
 
@@ -59,7 +53,7 @@ def test_defaults(ipo_mean, golden_zoo):
 def test_at_the_reference(ipo_mean, make, tau):
     """Five tokens in each response."""
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(ipo_mean(batch, tau=tau), batch, make)[:, 0].tolist()
+    found = make.with_slopes(ipo_mean(batch, tau=tau), batch)[:, 0].tolist()
     assert found == pytest.approx([1 / (4 * tau**2), -1 / (5 * tau), 1 / (5 * tau)])
 
 

@@ -16,12 +16,6 @@ def orpo(load):
     return load("orpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(orpo, make):
     """P = 1/2 and 1/4 a token: odds 1 and 1/3, sigma(log 3) = 3/4; lambda 0.2.
 
@@ -33,7 +27,7 @@ def test_by_hand(orpo, make):
         (-1 - 0.2 * (1 / 4) * 2) / 5,
         0.2 * (1 / 4) * (4 / 3) / 5,
     ]
-    found = with_slopes(orpo(batch, weight=0.2), batch, make)[:, 0].tolist()
+    found = make.with_slopes(orpo(batch, weight=0.2), batch)[:, 0].tolist()
     assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -50,7 +44,7 @@ def test_trl(orpo, make, golden_zoo):
     means = chosen / rows[:, 4], rejected / rows[:, 5]
     expected = -means[0] - trl_losses.odds_ratio(*means, beta=0.7)
     slopes = torch.autograd.grad(expected.sum(), (chosen, rejected))
-    found = with_slopes(orpo(golden_zoo.pairs, weight=0.7), golden_zoo.pairs, make)
+    found = make.with_slopes(orpo(golden_zoo.pairs, weight=0.7), golden_zoo.pairs)
     expected = torch.stack([expected, *slopes]).detach()
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
@@ -69,7 +63,7 @@ def test_at_equal_likelihood_whatever_the_reference(orpo, make, policy, referenc
 @given(chosen=nats, rejected=nats)
 def test_without_odds_it_is_supervised(orpo, make, chosen, rejected):
     batch = make.pairs([chosen], [rejected])
-    found = with_slopes(orpo(batch, weight=0.0), batch, make)[:, 0].tolist()
+    found = make.with_slopes(orpo(batch, weight=0.0), batch)[:, 0].tolist()
     assert found == pytest.approx([-chosen / 5, -1 / 5, 0])
 
 
@@ -78,7 +72,7 @@ def test_a_certain_response_has_the_odds_of_the_clamp(orpo, make, certain):
     """Odds (1 - 1e-6) / 1e-6 against 1 to 3; beyond the clamp, no slope from the odds."""
     odds = math.log(math.exp(-1e-6) / -math.expm1(-1e-6) * 3)
     batch = make.pairs([certain], [-5 * math.log(4)])
-    found = with_slopes(orpo(batch, weight=1.0), batch, make)[:, 0].tolist()
+    found = make.with_slopes(orpo(batch, weight=1.0), batch)[:, 0].tolist()
     assert found[0] == pytest.approx(math.log1p(math.exp(-odds)) - certain / 5, rel=1e-6, abs=1e-15)
     assert found[1] == pytest.approx(-1 / 5, rel=1e-6) or certain == -5e-6
     swapped = make.pairs([-5 * math.log(4)], [certain])

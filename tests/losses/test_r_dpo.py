@@ -17,12 +17,6 @@ def r_dpo(load):
     return load("r_dpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(r_dpo, make, golden_zoo):
     """beta 0.3, alpha 0.02; u = 0.3 (h_w - h_l) + 0.02 (|y_w| - |y_l|) of the golden pairs:
 
@@ -34,7 +28,7 @@ def test_by_hand(r_dpo, make, golden_zoo):
     losses = [math.log(1 + math.exp(-margin)) for margin in margins]
     slopes = [0.3 / (1 + math.exp(margin)) for margin in margins]
     expected = [losses, [-slope for slope in slopes], slopes]
-    found = with_slopes(r_dpo(golden_zoo.pairs, beta=0.3, alpha=0.02), golden_zoo.pairs, make)
+    found = make.with_slopes(r_dpo(golden_zoo.pairs, beta=0.3, alpha=0.02), golden_zoo.pairs)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
 
 
@@ -64,7 +58,7 @@ def test_at_the_reference(r_dpo, make, short, more, alpha):
         (at_the_reference(short + more, short), alpha * more),
         (at_the_reference(short, short + more), -alpha * more),
     ):
-        found = with_slopes(r_dpo(batch, beta=0.4, alpha=alpha), batch, make)[:, 0].tolist()
+        found = make.with_slopes(r_dpo(batch, beta=0.4, alpha=alpha), batch)[:, 0].tolist()
         slope = 0.4 / (1 + math.exp(ahead))
         assert found == pytest.approx([math.log(1 + math.exp(-ahead)), -slope, slope])
 

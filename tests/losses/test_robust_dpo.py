@@ -19,12 +19,6 @@ def robust_dpo(load):
     return load("robust_dpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(robust_dpo, make):
     """u = log 3: sigma is 3/4 and 1/4; epsilon 0.2: (0.8 log(4/3) - 0.2 log 4) / 0.6."""
     batch = make.pairs([math.log(3)], [0.0])
@@ -48,7 +42,7 @@ def test_trl(robust_dpo, make, golden_zoo):
         loss = trl_losses.dpo("robust", policy, reference, beta=0.3, label_smoothing=0.17)
         slopes = torch.autograd.grad(loss, policy)
         expected.append([loss.item(), *(slope.mean().item() for slope in slopes)])
-    found = with_slopes(robust_dpo(batch, beta=0.3, epsilon=0.17), batch, make)
+    found = make.with_slopes(robust_dpo(batch, beta=0.3, epsilon=0.17), batch)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64).T)
 
 
@@ -62,7 +56,7 @@ def test_defaults(robust_dpo, golden_zoo):
 def test_at_the_reference(robust_dpo, make):
     """-beta / (2 (1 - 2 epsilon)) = -0.3 / 1.6."""
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(robust_dpo(batch, beta=0.3, epsilon=0.1), batch, make)[:, 0].tolist()
+    found = make.with_slopes(robust_dpo(batch, beta=0.3, epsilon=0.1), batch)[:, 0].tolist()
     assert found == pytest.approx([math.log(2), -0.1875, 0.1875])
 
 

@@ -14,18 +14,12 @@ def rso_hinge(load):
     return load("rso_hinge")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(rso_hinge, make):
     """Log-ratios 1 and -0.5: 1 - 0.2 * 1.5; at gamma = 0.8 the margin 1.2 is past the hinge."""
     batch = make.pairs([-10.0], [-12.0], [-11.0], [-11.5])
-    found = with_slopes(rso_hinge(batch, gamma=0.2), batch, make)[:, 0].tolist()
+    found = make.with_slopes(rso_hinge(batch, gamma=0.2), batch)[:, 0].tolist()
     assert found == pytest.approx([0.7, -0.2, 0.2], abs=1e-12)
-    assert with_slopes(rso_hinge(batch, gamma=0.8), batch, make)[:, 0].tolist() == [0, 0, 0]
+    assert make.with_slopes(rso_hinge(batch, gamma=0.8), batch)[:, 0].tolist() == [0, 0, 0]
 
 
 def test_golden(rso_hinge, golden_zoo):
@@ -44,7 +38,7 @@ def test_trl(rso_hinge, make, golden_zoo):
         loss = trl_losses.dpo("hinge", policy, reference, beta=0.07)
         slopes = torch.autograd.grad(loss, policy)
         expected.append([loss.item(), *(slope.mean().item() for slope in slopes)])
-    found = with_slopes(rso_hinge(batch, gamma=0.07), batch, make)
+    found = make.with_slopes(rso_hinge(batch, gamma=0.07), batch)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64).T)
 
 
@@ -56,14 +50,14 @@ def test_defaults(rso_hinge, golden_zoo):
 @given(gamma=st.floats(1e-3, 1))
 def test_at_the_reference(rso_hinge, make, gamma):
     batch = make.pairs([-7.0], [-9.0], [-7.0], [-9.0])
-    found = with_slopes(rso_hinge(batch, gamma=gamma), batch, make)[:, 0].tolist()
+    found = make.with_slopes(rso_hinge(batch, gamma=gamma), batch)[:, 0].tolist()
     assert found == pytest.approx([1.0, -gamma, gamma])
 
 
 @given(rejected=nats, beyond=st.floats(1e-3, 50), gamma=st.floats(0.01, 1))
 def test_leaves_alone_what_is_past_the_margin(rso_hinge, make, rejected, beyond, gamma):
     batch = make.pairs([rejected + 1 / gamma + beyond], [rejected])
-    assert with_slopes(rso_hinge(batch, gamma=gamma), batch, make)[:, 0].tolist() == [0, 0, 0]
+    assert make.with_slopes(rso_hinge(batch, gamma=gamma), batch)[:, 0].tolist() == [0, 0, 0]
 
 
 @given(chosen=nats, rejected=nats, shift=st.floats(-100, 0))

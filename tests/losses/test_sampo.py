@@ -23,6 +23,9 @@ REJECTED = (
 )
 
 
+NEEDS = ("token_sample",)
+
+
 @pytest.fixture(scope="module")
 def sampo(load):
     return load("sampo")
@@ -35,15 +38,7 @@ def dpo(load):
 
 @pytest.fixture
 def batch(make) -> Pairs:
-    return pairs_of(make, CHOSEN, REJECTED)
-
-
-def pairs_of(make, *sides) -> Pairs:
-    columns = [
-        make.token_column(policy, reference, token_sample=sample)
-        for policy, reference, sample in sides
-    ]
-    return Pairs(*columns)
+    return make.token_pairs(NEEDS, CHOSEN, REJECTED)
 
 
 def sampled(values: list[list[float]], sample: list[list[int]]) -> list[torch.Tensor]:
@@ -80,8 +75,8 @@ def test_gradient_is_on_the_sampled_tokens_only(sampo, batch, make):
 
 
 def test_at_the_reference(sampo, make):
-    batch = pairs_of(
-        make, (CHOSEN[1], CHOSEN[1], CHOSEN[2]), (REJECTED[1], REJECTED[1], REJECTED[2])
+    batch = make.token_pairs(
+        NEEDS, (CHOSEN[1], CHOSEN[1], CHOSEN[2]), (REJECTED[1], REJECTED[1], REJECTED[2])
     )
     losses = sampo(batch, beta=0.3)
     assert losses.tolist() == pytest.approx([math.log(2)] * 2)
@@ -94,8 +89,8 @@ def test_at_the_reference(sampo, make):
 def test_with_all_tokens_it_is_dpo(sampo, dpo, make, rows, beta):
     chosen, chosen_reference, rejected, rejected_reference = zip(*rows, strict=True)
     every = [[1] * len(rows)]
-    batch = pairs_of(
-        make, ([chosen], [chosen_reference], every), ([rejected], [rejected_reference], every)
+    batch = make.token_pairs(
+        NEEDS, ([chosen], [chosen_reference], every), ([rejected], [rejected_reference], every)
     )
     torch.testing.assert_close(sampo(batch, beta=beta), dpo(batch, beta=beta))
 

@@ -16,12 +16,6 @@ def simpo(load):
     return load("simpo")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(simpo, make):
     """-10 and -15 nats over 5 tokens, beta 2, gamma 0.5: log(1 + e^-(2 * 1 - 0.5))."""
     batch = make.pairs([-10.0], [-15.0])
@@ -42,7 +36,7 @@ def test_trl(simpo, make, golden_zoo):
     means = chosen / rows[:, 4], rejected / rows[:, 5]
     expected = trl_losses.cpo("simpo", *means, beta=1.5, simpo_gamma=0.4)
     slopes = torch.autograd.grad(expected.sum(), (chosen, rejected))
-    found = with_slopes(simpo(golden_zoo.pairs, beta=1.5, gamma=0.4), golden_zoo.pairs, make)
+    found = make.with_slopes(simpo(golden_zoo.pairs, beta=1.5, gamma=0.4), golden_zoo.pairs)
     torch.testing.assert_close(found, torch.stack([expected, *slopes]).detach())
 
 
@@ -55,7 +49,7 @@ def test_defaults(simpo, golden_zoo):
 def test_at_equal_likelihood_whatever_the_reference(simpo, make, policy, reference, beta, gamma):
     """Five tokens in each response."""
     batch = make.pairs([policy], [policy], reference, -reference)
-    found = with_slopes(simpo(batch, beta=beta, gamma=gamma), batch, make)[:, 0].tolist()
+    found = make.with_slopes(simpo(batch, beta=beta, gamma=gamma), batch)[:, 0].tolist()
     slope = beta / (1 + math.exp(-gamma)) / 5
     assert found == pytest.approx([math.log(1 + math.exp(gamma)), -slope, slope])
 

@@ -13,12 +13,6 @@ def slic_hf(load):
     return load("slic_hf")
 
 
-def with_slopes(losses, batch, make) -> torch.Tensor:
-    """[3, B]: the losses, and their gradients on chosen and on rejected."""
-    sides = (make.gradient(losses, side) for side in (batch.chosen, batch.rejected))
-    return torch.stack([losses.detach(), *sides])
-
-
 def test_by_hand(slic_hf, make, golden_zoo):
     """delta 0.75, lambda 0.2, Eq. (4) on the three pairs of the golden batch:
 
@@ -28,7 +22,7 @@ def test_by_hand(slic_hf, make, golden_zoo):
     """
     losses = slic_hf(golden_zoo.pairs, delta=0.75, weight=0.2)
     expected = [[8.5, 35.45, 2.45], [-0.2, -1.2, -0.2], [0.0, 1.0, 0.0]]
-    found = with_slopes(losses, golden_zoo.pairs, make)
+    found = make.with_slopes(losses, golden_zoo.pairs)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
 
 
@@ -48,14 +42,14 @@ def test_at_equal_likelihood_whatever_the_reference(
     slic_hf, make, policy, reference, delta, weight
 ):
     batch = make.pairs([policy], [policy], reference, -reference)
-    found = with_slopes(slic_hf(batch, delta=delta, weight=weight), batch, make)[:, 0].tolist()
+    found = make.with_slopes(slic_hf(batch, delta=delta, weight=weight), batch)[:, 0].tolist()
     assert found == pytest.approx([delta - weight * policy, -1 - weight, 1.0])
 
 
 @given(chosen=nats, beyond=st.floats(1e-3, 50), weight=st.floats(0, 2))
 def test_beyond_the_margin_it_is_supervised(slic_hf, make, chosen, beyond, weight):
     batch = make.pairs([chosen], [chosen - 2.0 - beyond])
-    found = with_slopes(slic_hf(batch, delta=2.0, weight=weight), batch, make)[:, 0].tolist()
+    found = make.with_slopes(slic_hf(batch, delta=2.0, weight=weight), batch)[:, 0].tolist()
     assert found == pytest.approx([-weight * chosen, -weight, 0.0])
 
 

@@ -27,6 +27,9 @@ REJECTED = (
 MARGINS = (1.125 + 0.175, 0.125 - 0.025)
 
 
+NEEDS = ("token_divergence", "token_activity")
+
+
 @pytest.fixture(scope="module")
 def sparse_po(load):
     return load("sparse_po")
@@ -39,15 +42,7 @@ def tdpo1(load):
 
 @pytest.fixture
 def batch(make) -> Pairs:
-    return pairs_of(make, CHOSEN, REJECTED)
-
-
-def pairs_of(make, *sides) -> Pairs:
-    columns = [
-        make.token_column(policy, reference, token_divergence=divergence, token_activity=activity)
-        for policy, reference, divergence, activity in sides
-    ]
-    return Pairs(*columns)
+    return make.token_pairs(NEEDS, CHOSEN, REJECTED)
 
 
 def test_by_hand(sparse_po, batch):
@@ -69,8 +64,8 @@ def test_gradient_by_hand(sparse_po, batch, make):
 
 def test_at_the_reference(sparse_po, make):
     nothing = [[0.0] * 3, [0.0]], [[0.0] * 2] * 2
-    batch = pairs_of(
-        make,
+    batch = make.token_pairs(
+        NEEDS,
         (CHOSEN[0], CHOSEN[0], nothing[0], CHOSEN[3]),
         (REJECTED[0], REJECTED[0], nothing[1], REJECTED[3]),
     )
@@ -83,8 +78,8 @@ def test_at_the_reference(sparse_po, make):
 @settings(deadline=None)
 @given(beta=st.floats(0.01, 2))
 def test_with_masks_of_one_it_is_tdpo1(sparse_po, tdpo1, make, beta):
-    batch = pairs_of(
-        make,
+    batch = make.token_pairs(
+        NEEDS,
         (*CHOSEN[:3], [[1.0] * 3, [1.0]]),
         (*REJECTED[:3], [[1.0] * 2] * 2),
     )

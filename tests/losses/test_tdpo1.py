@@ -15,6 +15,9 @@ REJECTED = ([[-0.75, -4.0], [-1.0, -2.5]], [[-1.0, -3.0], [-2.5, -1.0]], [[0.3, 
 MARGINS, EXCESS = (0.0, -1.0), (-0.5, 1.6)
 
 
+NEEDS = ("token_divergence",)
+
+
 @pytest.fixture(scope="module")
 def tdpo1(load):
     return load("tdpo1")
@@ -27,15 +30,7 @@ def dpo(load):
 
 @pytest.fixture
 def batch(make) -> Pairs:
-    return pairs_of(make, CHOSEN, REJECTED)
-
-
-def pairs_of(make, *sides) -> Pairs:
-    columns = [
-        make.token_column(policy, reference, token_divergence=divergence)
-        for policy, reference, divergence in sides
-    ]
-    return Pairs(*columns)
+    return make.token_pairs(NEEDS, CHOSEN, REJECTED)
 
 
 def test_by_hand(tdpo1, batch):
@@ -56,7 +51,9 @@ def test_gradient_by_hand(tdpo1, batch, make):
 
 
 def test_at_the_reference(tdpo1, make):
-    batch = pairs_of(make, (CHOSEN[0], CHOSEN[0], [[0.0]]), (REJECTED[0], REJECTED[0], [[0.0]]))
+    batch = make.token_pairs(
+        NEEDS, (CHOSEN[0], CHOSEN[0], [[0.0]]), (REJECTED[0], REJECTED[0], [[0.0]])
+    )
     losses = tdpo1(batch, beta=0.3)
     assert losses.tolist() == pytest.approx([math.log(2)] * 2)
     assert make.token_gradient(losses, batch.chosen)[0].tolist() == pytest.approx([-0.15] * 3)
@@ -66,7 +63,7 @@ def test_at_the_reference(tdpo1, make):
 @given(beta=st.floats(0.01, 2), shift=st.floats(0, 5))
 def test_equal_divergences_give_dpo(tdpo1, dpo, make, beta, shift):
     equal = [[shift], [2 * shift]]
-    batch = pairs_of(make, (*CHOSEN[:2], equal), (*REJECTED[:2], equal))
+    batch = make.token_pairs(NEEDS, (*CHOSEN[:2], equal), (*REJECTED[:2], equal))
     torch.testing.assert_close(tdpo1(batch, beta=beta), dpo(batch, beta=beta))
 
 

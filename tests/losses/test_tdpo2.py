@@ -15,6 +15,9 @@ REJECTED = ([[-0.75, -4.0], [-1.0, -2.5]], [[-1.0, -3.0], [-2.5, -1.0]], [[0.3, 
 MARGINS, EXCESS = (0.0, -1.0), (-0.5, 1.6)
 
 
+NEEDS = ("token_divergence",)
+
+
 @pytest.fixture(scope="module")
 def tdpo2(load):
     return load("tdpo2")
@@ -32,15 +35,7 @@ def tdpo1(load):
 
 @pytest.fixture
 def batch(make) -> Pairs:
-    return pairs_of(make, CHOSEN, REJECTED)
-
-
-def pairs_of(make, *sides) -> Pairs:
-    columns = [
-        make.token_column(policy, reference, token_divergence=divergence)
-        for policy, reference, divergence in sides
-    ]
-    return Pairs(*columns)
+    return make.token_pairs(NEEDS, CHOSEN, REJECTED)
 
 
 def test_by_hand(tdpo2, batch):
@@ -64,7 +59,9 @@ def test_gradient_by_hand(tdpo2, batch, make):
 
 
 def test_at_the_reference(tdpo2, make):
-    batch = pairs_of(make, (CHOSEN[0], CHOSEN[0], [[0.0]]), (REJECTED[0], REJECTED[0], [[0.0]]))
+    batch = make.token_pairs(
+        NEEDS, (CHOSEN[0], CHOSEN[0], [[0.0]]), (REJECTED[0], REJECTED[0], [[0.0]])
+    )
     losses = tdpo2(batch, beta=0.3)
     assert losses.tolist() == pytest.approx([math.log(2)] * 2)
     assert make.token_gradient(losses, batch.chosen)[0].tolist() == pytest.approx([-0.15] * 3)
@@ -74,7 +71,7 @@ def test_at_the_reference(tdpo2, make):
 @given(beta=st.floats(0.01, 2))
 def test_its_limits(tdpo2, dpo, tdpo1, make, beta):
     """alpha = 0 is DPO, alpha = 1 has the value of TDPO1."""
-    batch = pairs_of(make, CHOSEN, REJECTED)
+    batch = make.token_pairs(NEEDS, CHOSEN, REJECTED)
     torch.testing.assert_close(tdpo2(batch, beta=beta, alpha=0.0), dpo(batch, beta=beta))
     torch.testing.assert_close(tdpo2(batch, beta=beta, alpha=1.0), tdpo1(batch, beta=beta))
 

@@ -25,6 +25,9 @@ REJECTED = (
 POINT = {"beta": 0.3, "scale": 1.2, "sharpness": 0.8, "low": -0.6, "high": 0.9}
 
 
+NEEDS = ("token_reverse_divergence", "token_contrast")
+
+
 @pytest.fixture(scope="module")
 def tis_dpo(load):
     return load("tis_dpo")
@@ -37,17 +40,7 @@ def dpo(load):
 
 @pytest.fixture
 def batch(make) -> Pairs:
-    return pairs_of(make, CHOSEN, REJECTED)
-
-
-def pairs_of(make, *sides) -> Pairs:
-    columns = [
-        make.token_column(
-            policy, reference, token_reverse_divergence=divergence, token_contrast=contrast
-        )
-        for policy, reference, divergence, contrast in sides
-    ]
-    return Pairs(*columns)
+    return make.token_pairs(NEEDS, CHOSEN, REJECTED)
 
 
 def weights(contrasts: list[float], sign: int) -> list[float]:
@@ -74,8 +67,8 @@ def test_by_hand(tis_dpo, batch):
 
 def test_a_number_by_hand(tis_dpo, make):
     """One token each, weights exp(0.5) and exp(-0.5 * -1): u - eta = 0.1 e^.5 (0.9 + 0.7)."""
-    batch = pairs_of(
-        make, ([[-1.0]], [[-2.0]], [[0.1]], [[0.5]]), ([[-2.0]], [[-1.5]], [[0.2]], [[-0.7]])
+    batch = make.token_pairs(
+        NEEDS, ([[-1.0]], [[-2.0]], [[0.1]], [[0.5]]), ([[-2.0]], [[-1.5]], [[0.2]], [[-0.7]])
     )
     expected = math.log(1 + math.exp(-0.1 * math.exp(0.5) * 1.6))
     assert tis_dpo(batch, beta=0.1).item() == pytest.approx(expected, abs=1e-12)
@@ -102,8 +95,8 @@ def test_padding_weighs_nothing(tis_dpo, batch, make):
 
 
 def test_at_the_reference(tis_dpo, make):
-    batch = pairs_of(
-        make,
+    batch = make.token_pairs(
+        NEEDS,
         (CHOSEN[0], CHOSEN[0], [[0.0] * 3, [0.0]], CHOSEN[3]),
         (REJECTED[0], REJECTED[0], [[0.0] * 2] * 2, REJECTED[3]),
     )
@@ -119,8 +112,8 @@ def test_at_the_reference(tis_dpo, make):
 @given(beta=st.floats(0.01, 2))
 def test_without_contrast_and_divergence_it_is_dpo(tis_dpo, dpo, make, beta):
     nothing = [[0.0] * 3, [0.0]], [[0.0] * 2] * 2
-    batch = pairs_of(
-        make,
+    batch = make.token_pairs(
+        NEEDS,
         (*CHOSEN[:2], nothing[0], CHOSEN[3]),
         (*REJECTED[:2], nothing[1], REJECTED[3]),
     )

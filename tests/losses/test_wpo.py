@@ -23,6 +23,9 @@ REJECTED = (
 )
 
 
+NEEDS = ("token_log_squares",)
+
+
 @pytest.fixture(scope="module")
 def wpo(load):
     return load("wpo")
@@ -35,15 +38,7 @@ def dpo(load):
 
 @pytest.fixture
 def batch(make) -> Pairs:
-    return pairs_of(make, CHOSEN, REJECTED)
-
-
-def pairs_of(make, *sides) -> Pairs:
-    columns = [
-        make.token_column(policy, reference, token_log_squares=squares)
-        for policy, reference, squares in sides
-    ]
-    return Pairs(*columns)
+    return make.token_pairs(NEEDS, CHOSEN, REJECTED)
 
 
 def tensors(row: int) -> list[torch.Tensor]:
@@ -61,7 +56,7 @@ def test_by_hand(wpo, batch):
 def test_trl(wpo, make, beta):
     """Source: TRL's own `use_weighting`, executed; value, and gradient on every token."""
     shifted = [[-0.5, -1.0, -0.25], [-2.5]]
-    batch = pairs_of(make, (CHOSEN[0], shifted, CHOSEN[2]), REJECTED)
+    batch = make.token_pairs(NEEDS, (CHOSEN[0], shifted, CHOSEN[2]), REJECTED)
     policy = [row.requires_grad_() for row in tensors(0)]
     reference = [torch.tensor(row).double() for row in shifted + REJECTED[1]]
     expected = trl_losses.dpo(
@@ -83,8 +78,8 @@ def test_trl(wpo, make, beta):
 
 
 def test_at_the_reference(wpo, make):
-    batch = pairs_of(
-        make, (CHOSEN[0], CHOSEN[0], CHOSEN[2]), (REJECTED[0], REJECTED[0], REJECTED[2])
+    batch = make.token_pairs(
+        NEEDS, (CHOSEN[0], CHOSEN[0], CHOSEN[2]), (REJECTED[0], REJECTED[0], REJECTED[2])
     )
     losses = wpo(batch, beta=0.3)
     weight = math.exp(-0.2 - 1.375)
@@ -96,12 +91,12 @@ def test_at_the_reference(wpo, make):
 @settings(deadline=None)
 @given(beta=st.floats(0.01, 2))
 def test_with_weights_of_one_it_is_dpo(wpo, dpo, make, beta):
-    batch = pairs_of(
-        make, (CHOSEN[0], CHOSEN[1], CHOSEN[0]), (REJECTED[0], REJECTED[1], REJECTED[0])
+    batch = make.token_pairs(
+        NEEDS, (CHOSEN[0], CHOSEN[1], CHOSEN[0]), (REJECTED[0], REJECTED[1], REJECTED[0])
     )
     torch.testing.assert_close(wpo(batch, beta=beta), dpo(batch, beta=beta))
 
 
 def test_default(wpo, make):
-    batch = pairs_of(make, (CHOSEN[0], [[-0.5, -1.0, -0.25], [-2.5]], CHOSEN[2]), REJECTED)
+    batch = make.token_pairs(NEEDS, (CHOSEN[0], [[-0.5, -1.0, -0.25], [-2.5]], CHOSEN[2]), REJECTED)
     assert torch.equal(wpo(batch), wpo(batch, beta=0.01))
