@@ -27,7 +27,7 @@ from plumbline.plugins import MethodSpec, load_method, load_relabel
 from plumbline.train.examples import Example
 
 #: Needs that are numbers of the policy's own logits, by the frozen reference.
-READINGS: dict[str, Callable[[Policy | None], Callable[[Sequences], Reading]]] = {
+READERS: dict[str, Callable[[Policy | None], Callable[[Sequences], Reading]]] = {
     "token_divergence": lambda reference: reference.divergence,
     "token_reverse_divergence": lambda reference: reference.reverse_divergence,
     "token_log_squares": lambda reference: lambda sequences: LogSquares(),
@@ -127,7 +127,7 @@ class Objective:
 
         reference: the frozen model, for a method of which `beside_reference` is true.
         """
-        readings = {name: READINGS[name](reference) for name in spec.card.needs if name in READINGS}
+        readings = {name: READERS[name](reference) for name in spec.card.needs if name in READERS}
         relabel = _relabel(spec, point) if "label" in spec.card.needs else None
         return cls(spec, partial(load_method(spec), **point), relabel, readings)
 

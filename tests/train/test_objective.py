@@ -12,12 +12,19 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
 from plumbline import Completions, Pairs
+from plumbline.batches import READINGS
 from plumbline.errors import MethodError
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import apart, together
 from plumbline.plugins import METHODS, method_spec, read_method
 from plumbline.train.examples import annotated, samples
-from plumbline.train.objective import Objective, batch_metrics, beside_reference, collate
+from plumbline.train.objective import (
+    READERS,
+    Objective,
+    batch_metrics,
+    beside_reference,
+    collate,
+)
 
 METHODS_AND_POINTS = [
     ("dpo", {"beta": 0.3}),
@@ -407,6 +414,10 @@ def test_micro_batches_of_token_methods_change_nothing(policy, examples, name):
     found = [engine(objective, parts, given[start : start + 2], share=3) for start in (0, 2, 4)]
     torch.testing.assert_close(torch.cat(found), losses, rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(gradients(parts), gradients(whole), rtol=1e-9, atol=1e-12)
+
+
+def test_every_reading_has_a_reader():
+    assert set(READERS) == set(READINGS)
 
 
 def test_what_is_not_declared_is_not_computed(policy, examples, monkeypatch):
