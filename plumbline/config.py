@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, PrivateAttr, field_validator, model_validator
@@ -12,7 +12,15 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from plumbline import mistakes, plugins
 from plumbline.artifacts import digest, write_text
 from plumbline.errors import ConfigError
-from plumbline.layout import ExperimentFolder, Run, SettingFolder, point_name
+from plumbline.layout import (
+    Evaluation,
+    ExperimentFolder,
+    Run,
+    SettingFolder,
+    point_name,
+    selected,
+    tested,
+)
 from plumbline.schema import (
     Count,
     Difference,
@@ -39,6 +47,7 @@ class Experiment(Strict):
     models: dict[Name, GivenModel] = {}
     grid_points: Count
     seeds: list[int] = Field(min_length=1)
+    tested: Literal["selected", "grid"] = "selected"
     benchmarks: dict[str, dict[str, Any] | None]
     select: Select
     judge: JudgeChoice
@@ -153,6 +162,12 @@ class Experiment(Strict):
         return [
             setting.run(method, point, seed) for point in names for seed in self.seeds_of(method)
         ]
+
+    def test_evaluations(self, setting: SettingFolder, method: str) -> list[Evaluation]:
+        """Where a method's test scores lie: of the selected point, or of the whole grid."""
+        if self.tested == "grid":
+            return [tested(setting, self.experiment, run) for run in self.runs(setting, method)]
+        return [selected(setting, self.experiment, method, seed) for seed in self.seeds_of(method)]
 
     def options(self, benchmark: str) -> dict[str, Any]:
         """What the file sets for a benchmark."""

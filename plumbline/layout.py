@@ -118,6 +118,11 @@ class SettingFolder:
     def selection(self, experiment: str, method: str) -> Path:
         return self.folder / "selection" / experiment / f"{method}.json"
 
+    def tested(self, experiment: str, method: str) -> list[Path]:
+        """Test scores of a method in an experiment, those that are there."""
+        folder = self.folder / "selection" / experiment / method
+        return sorted(folder.glob("**/scores/*/test/rows.parquet"))
+
     def selections(self, method: str) -> list[Path]:
         """A method's selection files that are there, of all experiments."""
         return sorted(self.folder.glob(f"selection/*/{method}.json"))
@@ -212,6 +217,15 @@ def selected(setting: SettingFolder, experiment: str, method: str, seed: int) ->
     """
     folder = setting.folder / "selection" / experiment / method / f"seed={seed}"
     return Evaluation(folder, "test")
+
+
+def tested(setting: SettingFolder, experiment: str, run: Run) -> Evaluation:
+    """Where a run's test answers and scores lie in an experiment that tests its whole grid.
+
+    Under the selection too: no point has a test score before its method has been selected.
+    """
+    folder = setting.folder / "selection" / experiment / run.method / "grid" / run.point
+    return Evaluation(folder / f"seed={run.seed}", "test")
 
 
 @dataclass(frozen=True)

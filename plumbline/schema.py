@@ -42,31 +42,31 @@ class Embedded:
     trace_end: ClassVar[str] = TRACE_END
 
 
-ToylandData = create_model(
-    "ToylandData",
-    __base__=(Strict, Embedded),
-    __doc__="The embedded world: every field of WorldSpec; see docs/toyland.md.",
-    source=(Literal["toyland"], ...),
-    **{item.name: (item.type, item.default) for item in fields(WorldSpec)},
+Share = Annotated[float, Field(ge=0, le=1)]
+#: Fields of the embedded data that have a range.
+RANGED = {
+    "forget": Annotated[float, Field(gt=0, lt=1)],
+    "noise": Annotated[float, Field(ge=0)],
+    **dict.fromkeys(("demonstration_skill", "second_turns", "constraints", "greetings"), Share),
+    **dict.fromkeys(("declarations", "myths", "traces"), Share),
+}
+
+
+def _embedded(name: str, source: str, spec: type, told: str) -> type[BaseModel]:
+    """The keys of `data` for one of the embedded sources: every field of its specification."""
+    keys = {item.name: (RANGED.get(item.name, item.type), item.default) for item in fields(spec)}
+    return create_model(
+        name, __base__=(Strict, Embedded), __doc__=told, source=(Literal[source], ...), **keys
+    )
+
+
+ToylandData = _embedded(
+    "ToylandData", "toyland", WorldSpec, "The embedded world: see docs/toyland.md."
 )
-
-
-FactsData = create_model(
-    "FactsData",
-    __base__=(Strict, Embedded),
-    __doc__="Facts of the embedded world, to forget and to retain: every field of FactsSpec.",
-    source=(Literal["toyland_facts"], ...),
-    **{item.name: (item.type, item.default) for item in fields(FactsSpec)},
+FactsData = _embedded(
+    "FactsData", "toyland_facts", FactsSpec, "Its facts, to forget and to retain."
 )
-
-
-TracesData = create_model(
-    "TracesData",
-    __base__=(Strict, Embedded),
-    __doc__="Sums of the embedded world, with scratch steps: every field of TracesSpec.",
-    source=(Literal["toyland_traces"], ...),
-    **{item.name: (item.type, item.default) for item in fields(TracesSpec)},
-)
+TracesData = _embedded("TracesData", "toyland_traces", TracesSpec, "Its sums with scratch steps.")
 
 
 class FileData(Strict):

@@ -11,7 +11,8 @@ from plumbline.aggregate import validation_grid
 from plumbline.artifacts import merge_rows, read_rows, write_rows, write_text
 from plumbline.cli import tables
 from plumbline.config import Experiment
-from plumbline.layout import Evaluation, Run, SettingFolder, selected
+from plumbline.layout import Evaluation, Run, SettingFolder
+from plumbline.report.protocol import protocol_files
 from plumbline.report.tables import table_files
 from plumbline.rows import ITEM, RESULT, RUN_DYNAMICS
 from plumbline.schema import Column as Choice
@@ -40,8 +41,7 @@ def evaluations(experiment: Experiment) -> Iterator[tuple[Evaluation, str]]:
                 for name in experiment.benchmarks_on("validation"):
                     yield run.evaluation(), name
         for method in experiment.entrants:
-            for seed in experiment.seeds_of(method):
-                where = selected(folders, experiment.experiment, method, seed)
+            for where in experiment.test_evaluations(folders, method):
                 for name in experiment.benchmarks_on("test"):
                     yield where, name
 
@@ -66,15 +66,16 @@ def run_dynamics(experiment: Experiment, run: Run) -> Iterator[dict[str, Any]]:
 
 def files(experiment: Experiment, name: str, folders: SettingFolder) -> dict[str, str]:
     """File name -> text of a setting's tables."""
-    rows = tables.rows_of(experiment, folders)
+    rows = tables.shown_rows(experiment, folders)
     select = Choice(**experiment.select.model_dump())
     grid = validation_grid(
         rows,
         tables.column(experiment, select),
         selected=tables.selected_points(experiment, folders),
         methods=experiment.entrants,
-        titles=tables.titles(experiment),
+        titles=tables.titles(experiment, folders),
         stamp=tables.stamp(experiment.settings[name]),
     )
     table = tables.table(experiment, experiment.settings[name], folders)
-    return table_files(table, grid, rows)
+    ways = tables.protocol_of(experiment, folders, table)
+    return table_files(table, grid, rows) | (protocol_files(ways) if ways else {})

@@ -10,7 +10,7 @@ from plumbline import config
 from plumbline.artifacts import read_json, read_rows, write_atomically, write_text
 from plumbline.cli import tables
 from plumbline.config import Experiment
-from plumbline.layout import SettingFolder, selected
+from plumbline.layout import SettingFolder
 from plumbline.report.page import PageContent, Picture, Section, page
 from plumbline.report.section import Choices, pro_picture, section
 from plumbline.schema import Column as Choice
@@ -44,24 +44,25 @@ def run(experiment: Path) -> None:
 def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Section:
     report = experiment.report
     choices = Choices(
-        columns=tuple(tables.column(experiment, item) for item in report.columns),
-        rank=tables.rank_rule(experiment),
         select=tables.column(experiment, Choice(**experiment.select.model_dump())),
         length=tables.column(experiment, report.length),
         methods=tuple(experiment.entrants),
-        titles=tables.titles(experiment),
+        titles=tables.titles(experiment, folders),
         dynamics_point=report.dynamics_point,
     )
     rows = read_rows(experiment.folder.dynamics)
+    setting = experiment.settings[name]
+    table = tables.table(experiment, setting, folders)
     return section(
         name,
+        table,
         choices,
-        rows=tables.rows_of(experiment, folders),
+        rows=tables.shown_rows(experiment, folders),
         dynamics=[row for row in rows if row["setting"] == folders.name],
         selected=tables.selected_points(experiment, folders),
         responses=_responses(experiment, folders),
-        facts=tables.facts(experiment, experiment.settings[name], folders),
-        stamp=tables.stamp(experiment.settings[name]),
+        protocol=tables.protocol_of(experiment, folders, table),
+        stamp=tables.stamp(setting),
     )
 
 
@@ -71,8 +72,9 @@ def _responses(experiment: Experiment, folders: SettingFolder) -> dict[str, list
     if name not in experiment.benchmarks_on("test"):
         return {}
     paths = {
-        method: selected(folders, experiment.experiment, method, seed).responses(name)
-        for method in experiment.entrants
+        target.method: target.evaluation.responses(name)
+        for target in tables.selected_targets(experiment, folders)
+        if target.seed == seed
     }
     return {method: found for method, path in paths.items() if (found := read_rows(path))}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from plumbline.aggregate import Grid, TableOne
-from plumbline.report import tables
+from plumbline.aggregate import Grid, Protocol, TableOne
+from plumbline.report import protocol, tables
 from plumbline.report.templates import render
 
 
@@ -49,6 +49,7 @@ class Section:
     grid: Grid | None = None
     pictures: tuple[Picture, ...] = ()
     samples: tuple[Sample, ...] = ()
+    protocol: Protocol | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def page(content: PageContent) -> str:
         content=content,
         table_html=lambda table: Markup(tables.to_html(table)),
         grid_html=lambda grid: Markup(tables.grid_to_html(grid)),
+        protocol_html=lambda ways: Markup(protocol.to_html(ways)),
     )
 
 

@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from plumbline.aggregate import (
     Column,
     Grid,
-    RankRule,
+    Protocol,
     TableOne,
     points_matching,
     records,
-    table_one,
     validation_grid,
 )
 from plumbline.report import figures
@@ -56,8 +55,6 @@ class Choices:
     each method's selected one; "" for none. methods: all of them, in order; titles: their names.
     """
 
-    columns: tuple[Column, ...]
-    rank: RankRule
     select: Column
     length: Column
     methods: tuple[str, ...]
@@ -67,24 +64,24 @@ class Choices:
 
 def section(
     title: str,
+    table: TableOne,
     choices: Choices,
     *,
     rows: Any,
     dynamics: Any,
     selected: Mapping[str, str],
     responses: Mapping[str, Sequence[Mapping[str, Any]]],
-    facts: Mapping[str, str],
+    protocol: Protocol | None = None,
     stamp: str = "",
 ) -> Section:
     """A setting's section, ready for `page.page`.
 
     rows, dynamics: this setting's, as dicts or DataFrames. selected: method -> its point.
     responses: method -> `rows.RESPONSE` dicts of its selected point, first seed; {} for no samples.
-    facts: notes of the table: data, model, selection rule, versions. stamp: printed in every cell.
+    protocol: where the whole grid was tested. stamp: printed in every cell of the grid.
     """
     rows, dynamics = records(rows), records(dynamics)
     names = {"methods": choices.methods, "titles": choices.titles, "stamp": stamp}
-    table = table_one(rows, choices.columns, choices.rank, facts=facts, **names)
     quality, length = (
         validation_grid(rows, column, selected=selected, **names)
         for column in (choices.select, choices.length)
@@ -100,6 +97,7 @@ def section(
         title=title,
         table=table,
         grid=quality if filled(quality) else None,
+        protocol=protocol,
         pictures=(*training, *summary_pictures(table, quality, length, styles)),
         samples=samples(answers, SAMPLES),
     )

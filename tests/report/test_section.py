@@ -1,11 +1,9 @@
 """A setting's section from rows: which figures, at which points."""
 
-from plumbline.aggregate import Column, RankRule
+from plumbline.aggregate import Column, RankRule, table_one
 from plumbline.report.section import Choices, section
 
 CHOICES = Choices(
-    columns=(Column("toyland", "win_rate", "Win rate"),),
-    rank=RankRule(),
     select=Column("toyland", "win_rate", "Win rate"),
     length=Column("toyland", "length", "Length"),
     methods=("sft", "dpo"),
@@ -44,8 +42,9 @@ def dynamics(point, split, metric):
 
 
 def make(rows, curves):
+    table = table_one(rows, [CHOICES.select], RankRule(), methods=CHOICES.methods)
     return section(
-        "Toyland", CHOICES, rows=rows, dynamics=curves, selected=SELECTED, responses={}, facts={}
+        "Toyland", table, CHOICES, rows=rows, dynamics=curves, selected=SELECTED, responses={}
     )
 
 

@@ -78,8 +78,9 @@ def models_per_job(method):
 
 
 def method_chunks():
-    """(setting, number, methods) for every job that works on selected points."""
-    size = max(1, EXECUTION.models_per_job // len(EXPERIMENT.seeds))
+    """(setting, number, methods) for every job that tests methods."""
+    points = EXPERIMENT.grid_points if EXPERIMENT.tested == "grid" else 1
+    size = max(1, EXECUTION.models_per_job // (len(EXPERIMENT.seeds) * points))
     for folders in SETTINGS.values():
         groups = chunks(EXPERIMENT.entrants, size)
         for number, methods in enumerate(groups):
@@ -90,12 +91,12 @@ def selections(folders, methods):
     return [folders.selection(EXPERIMENT.experiment, method) for method in methods]
 
 
-def selected(folders, methods):
-    """The evaluation folders of the selected points of some methods."""
+def tested(folders, methods):
+    """The evaluation folders of what is tested of some methods: their selected points or grids."""
     return [
-        layout.selected(folders, EXPERIMENT.experiment, method, seed)
+        item
         for method in methods
-        for seed in EXPERIMENT.seeds_of(method)
+        for item in EXPERIMENT.test_evaluations(folders, method)
     ]
 
 
