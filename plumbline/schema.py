@@ -36,6 +36,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Keep(Strict):
+    """The share of desirable and of undesirable responses that methods of binary feedback see."""
+
+    desirable: Annotated[float, Field(gt=0, le=1)] = 1.0
+    undesirable: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class Embedded:
     """Data of the embedded world. trace_end: what ends a completion's trace."""
 
@@ -47,6 +54,7 @@ ToylandData = create_model(
     __base__=(Strict, Embedded),
     __doc__="The embedded world: every field of WorldSpec; see docs/toyland.md.",
     source=(Literal["toyland"], ...),
+    keep=(Keep, Keep()),
     **{item.name: (item.type, item.default) for item in fields(WorldSpec)},
 )
 
@@ -56,6 +64,7 @@ FactsData = create_model(
     __base__=(Strict, Embedded),
     __doc__="Facts of the embedded world, to forget and to retain: every field of FactsSpec.",
     source=(Literal["toyland_facts"], ...),
+    keep=(Keep, Keep()),
     **{item.name: (item.type, item.default) for item in fields(FactsSpec)},
 )
 
@@ -65,6 +74,7 @@ TracesData = create_model(
     __base__=(Strict, Embedded),
     __doc__="Sums of the embedded world, with scratch steps: every field of TracesSpec.",
     source=(Literal["toyland_traces"], ...),
+    keep=(Keep, Keep()),
     **{item.name: (item.type, item.default) for item in fields(TracesSpec)},
 )
 
@@ -77,11 +87,15 @@ class FileData(Strict):
     path: str
     seed: int = 0
     limit: dict[Literal["train", "validation", "test"], Count] = {}
+    keep: Keep = Keep()
     trace_end: Annotated[str, Field(min_length=1)] = "</think>"
 
 
 class ScratchModel(Strict):
-    """A GPT-NeoX made here. tokenizer: Toyland's words, or byte-level BPE trained on the data."""
+    """A GPT-NeoX made here. tokenizer: Toyland's words, or byte-level BPE trained on the data.
+
+    chat_template: in place of the tokenizer's own.
+    """
 
     architecture: Literal["gpt_neox"]
     hidden_size: Count
@@ -90,12 +104,15 @@ class ScratchModel(Strict):
     max_positions: Count
     tokenizer: Literal["toyland", "byte_bpe"]
     vocabulary: Count | None = None
+    chat_template: str | None = None
     seed: int = 0
 
     @model_validator(mode="after")
     def _fits(self) -> ScratchModel:
         if self.tokenizer == "byte_bpe" and self.vocabulary is None:
             raise ValueError("vocabulary: byte_bpe needs the number of its tokens, e.g. 2048")
+        if self.tokenizer == "toyland" and self.chat_template:
+            raise ValueError("chat_template: toyland knows Toyland's words only; use byte_bpe")
         if self.hidden_size % self.heads:
             raise ValueError(f"heads: {self.heads} do not divide hidden_size: {self.hidden_size}")
         return self
@@ -156,6 +173,13 @@ class Batch(Strict):
     lists: Count = 32
 
 
+class ClassWeights(Strict):
+    """Factors of the loss of a desirable and of an undesirable response, for any binary method."""
+
+    desirable: Rate = 1.0
+    undesirable: Rate = 1.0
+
+
 class Adapter(Strict):
     """LoRA, through peft. targets: layers that get an update; None leaves the choice to peft.
 
@@ -182,6 +206,7 @@ class Align(Strict):
     warmup_steps: int = 150
     epochs: Count = 1
     batch: Batch = Batch()
+    class_weights: ClassWeights = ClassWeights()
     responses: Count = 4
     max_grad_norm: Rate = 10.0
     max_prompt_tokens: Count = 1024

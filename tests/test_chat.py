@@ -29,7 +29,7 @@ def test_documents_are_rendered_as_the_template_does(texts):
         {"role": "assistant" if index % 2 else "user", "content": text}
         for index, text in enumerate(texts)
     ]
-    assert chat.render(messages) == rendered("", messages, False)
+    assert chat.renderer()(messages) == rendered("", messages, False)
 
 
 @pytest.mark.parametrize("gap", ["", " "])
