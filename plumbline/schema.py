@@ -418,6 +418,18 @@ class Rank(Strict):
     unranked: Literal["last", "omit"] = "last"
 
 
+class Cases(Strict):
+    """A table of cases: what methods answered to the same test prompts, and what was judged.
+
+    metric: of the benchmark, whose judgments are shown. count: of prompts.
+    """
+
+    benchmark: str
+    metric: str
+    methods: list[str] = Field(min_length=1)
+    count: Count = 8
+
+
 class Difference(Strict):
     """One line of the table "paper / here / why different"."""
 
@@ -431,7 +443,7 @@ class Report(Strict):
     """What the tables and the page show.
 
     columns: Table 1's, from test rows. length: the validation metric drawn against the selecting
-    one. dynamics_point: a point at which training curves are shown besides the selected ones.
+    one. cases: a table of answers and judgments, beside the others. dynamics_point: a point at which training curves are shown besides the selected ones.
     stamp: a warning over the whole page. not_run: what a reader might look for, and why it is not
     here.
     """
@@ -441,6 +453,7 @@ class Report(Strict):
     columns: list[Column] = Field(min_length=1)
     length: Column
     rank: Rank = Rank()
+    cases: Cases | None = None
     dynamics_point: str = ""
     stamp: str = ""
     not_run: dict[str, str] = {}
