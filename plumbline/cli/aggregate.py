@@ -9,7 +9,7 @@ from typing import Any
 from plumbline import config
 from plumbline.aggregate import validation_grid
 from plumbline.artifacts import merge_rows, read_rows, write_rows, write_text
-from plumbline.cli import tables
+from plumbline.cli import cases, tables
 from plumbline.config import Experiment
 from plumbline.layout import Evaluation, Run, SettingFolder, selected
 from plumbline.report.tables import table_files
@@ -77,4 +77,4 @@ def files(experiment: Experiment, name: str, folders: SettingFolder) -> dict[str
         stamp=tables.stamp(experiment.settings[name]),
     )
     table = tables.table(experiment, experiment.settings[name], folders)
-    return table_files(table, grid, rows)
+    return table_files(table, grid, rows) | cases.files(experiment, folders)

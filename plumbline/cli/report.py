@@ -50,6 +50,7 @@ def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Secti
         length=tables.column(experiment, report.length),
         methods=tuple(experiment.entrants),
         titles=tables.titles(experiment),
+        feedback=tables.feedback(experiment),
         dynamics_point=report.dynamics_point,
     )
     rows = read_rows(experiment.folder.dynamics)

@@ -54,6 +54,12 @@ def titles(experiment: Experiment) -> dict[str, str]:
     return {SFT: "SFT"} | {name: title(experiment, name) for name in named} | given
 
 
+def feedback(experiment: Experiment) -> dict[str, str]:
+    """What each method that is trained learns from."""
+    named = filter(experiment.is_trained, experiment.methods)
+    return {name: experiment.method(name).feedback for name in named}
+
+
 def title(experiment: Experiment, method: str) -> str:
     """A method's own title; a variant has its labels, or else its name, beside it."""
     spec, labels = experiment.method(method), experiment.labels(method)

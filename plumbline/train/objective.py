@@ -172,9 +172,7 @@ class Objective:
         """A factor for each example's loss, [B]; 1 where feedback has no classes."""
         if inputs.desirable is None:
             return 1.0
-        return torch.where(
-            inputs.desirable, self.weights.desirable, self.weights.undesirable
-        )
+        return torch.where(inputs.desirable, self.weights.desirable, self.weights.undesirable)
 
     @torch.no_grad()
     def relabelled(self, tokens: Tensor, inputs: Inputs) -> Tensor:
