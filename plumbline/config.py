@@ -29,7 +29,6 @@ from plumbline.schema import (
     grid,
 )
 
-
 #: The scale at which a file is what it says.
 FULL = "full"
 #: Objects that a scale gives anew: their keys depend on what kind they are.

@@ -443,9 +443,9 @@ class Report(Strict):
     """What the tables and the page show.
 
     columns: Table 1's, from test rows. length: the validation metric drawn against the selecting
-    one. cases: a table of answers and judgments, beside the others. dynamics_point: a point at which training curves are shown besides the selected ones.
-    stamp: a warning over the whole page. not_run: what a reader might look for, and why it is not
-    here.
+    one. cases: a table of answers and judgments, beside the others. dynamics_point: a point at
+    which training curves are shown besides the selected ones. stamp: a warning over the whole page.
+    not_run: what a reader might look for, and why it is not here.
     """
 
     title: str

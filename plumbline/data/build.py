@@ -45,9 +45,9 @@ def build(
     dialogue reads; without it, files of real feedback give no pretrain split.
 
     Returns {"source", "feedback": the kinds that every training row gives, "labels": how many
-    singles of each class they give and `data.keep` keeps, "left_out": rows that compare nothing, "splits": {split:
-    {"rows", "digest"}}}. DataError where a source is malformed, a split is empty, two rows share
-    an id, or a held-out prompt is trained on.
+    singles of each class they give that `data.keep` keeps, "left_out": rows that compare nothing,
+    "splits": {split: {"rows", "digest"}}}. DataError where a source is malformed, a split is empty,
+    two rows share an id, or a held-out prompt is trained on.
     """
     if isinstance(data, FileData):
         tables, left_out = file_tables(data, render)
