@@ -32,6 +32,12 @@ def test_documents_are_rendered_as_the_template_does(texts):
     assert chat.renderer()(messages) == rendered("", messages, False)
 
 
+def test_documents_of_another_template():
+    """Line breaks that only set blocks apart are not text, as transformers has it."""
+    other = "{% for message in messages %}\n{{ message.content }}{{ eos_token }}\n{% endfor %}\n"
+    assert chat.renderer(other)(MESSAGES[:2]) == "ask one<eos>\nsay one<eos>\n"
+
+
 @pytest.mark.parametrize("gap", ["", " "])
 def test_an_answer_only_continues_its_prompt(gap):
     """Training appends the answer to the prompt's text: the template must agree."""
