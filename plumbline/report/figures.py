@@ -169,6 +169,8 @@ def draw_path(
     colour = styles[row.method].colour
     axes.plot(*zip(*paths[row.method].values(), strict=True), "-o", color=colour, markersize=5)
     ends = (next(iter(paths[row.method])), next(reversed(paths[row.method])))
+    lengths = [x for points in paths.values() for x, _ in points.values()]
+    middle = (min(lengths) + max(lengths)) / 2
     for label, (x, y) in paths[row.method].items():
         if label == row.selected:
             axes.plot(x, y, "o", markersize=11, fillstyle="none", color=INK, markeredgewidth=1.2)
@@ -176,7 +178,9 @@ def draw_path(
             axes.annotate(
                 label,
                 (x, y),
-                xytext=(8, 5 if label == row.selected else -8),
+                # Into the panel: a point may have a long name.
+                xytext=(-8 if x > middle else 8, 5 if label == row.selected else -8),
+                ha="right" if x > middle else "left",
                 textcoords="offset points",
                 size=7.5,
                 color=INK if label == row.selected else MUTED,
