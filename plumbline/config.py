@@ -37,9 +37,17 @@ from plumbline.schema import (
     grid,
 )
 
+#: The scale at which a file is what it says.
+FULL = "full"
+#: Objects that a scale gives anew: their keys depend on what kind they are.
+WHOLE = ("data", "model")
+
 
 class Experiment(Strict):
-    """The whole file. See config/README.md for each key in words."""
+    """The whole file. See config/README.md for each key in words.
+
+    Once parsed it is at its scale: `scale` and `scales` have said what they had to say.
+    """
 
     experiment: Name
     settings: dict[Name, Setting]
@@ -58,6 +66,8 @@ class Experiment(Strict):
     method_paths: list[str] = []
     benchmark_paths: list[str] = []
     execution: Execution = Execution()
+    scale: str = FULL
+    scales: dict[Name, dict[str, Any]] = {}
     _methods: dict[str, plugins.MethodSpec] = PrivateAttr(default_factory=dict)
     _benchmarks: dict[str, plugins.BenchmarkSpec] = PrivateAttr(default_factory=dict)
 
@@ -194,7 +204,37 @@ def parse(raw: dict[str, Any], source: str = "config") -> Experiment:
     """The experiment in a mapping; ConfigError lists every mistake with the nearest known name."""
     if not isinstance(raw, dict):
         raise ConfigError(f"{source} must be a mapping of keys to values, got {raw!r}")
+    raw = at_scale(raw, source)
     if found := mistakes.find(raw, Experiment):
         lines = "\n".join(f"  - {mistake}" for mistake in found)
         raise ConfigError(f"{source} has {len(found)} mistake(s):\n{lines}")
     return Experiment.model_validate(raw)
+
+
+def at_scale(raw: dict[str, Any], source: str) -> dict[str, Any]:
+    """The mapping with the keys of its `scale` in place, whose name its experiment's name gets.
+
+    Raises ConfigError for a scale that `scales` has not.
+    """
+    own = {key: value for key, value in raw.items() if key not in ("scale", "scales")}
+    scale, scales = raw.get("scale", FULL), raw.get("scales", {})
+    if scale == FULL:
+        return own
+    changes = scales.get(scale) if isinstance(scales, dict) and isinstance(scale, str) else None
+    if not isinstance(changes, dict):
+        known = ", ".join(map(str, [FULL, *scales]))
+        raise ConfigError(
+            f"{source}: scale: {scale!r} is not one of scales; known: {known}; "
+            "choose one by --config scale=NAME"
+        )
+    return {**merged(own, changes), "experiment": f"{raw.get('experiment', '')}_{scale}"}
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """`old` with the keys of `new`: mappings key by key, but for those of `WHOLE`."""
+    return old | {
+        key: merged(old[key], value)
+        if key not in WHOLE and isinstance(value, dict) and isinstance(old.get(key), dict)
+        else value
+        for key, value in new.items()
+    }

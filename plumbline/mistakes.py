@@ -242,6 +242,9 @@ def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator
     if isinstance(columns, list):
         wanted |= {f"report.columns[{index}]": column for index, column in enumerate(columns)}
     wanted["report.length"] = _mapping(_mapping(raw, "report"), "length")
+    if cases := _mapping(_mapping(raw, "report"), "cases"):
+        wanted["report.cases"] = cases
+        yield from _case_problems(cases, raw)
     for where, choice in wanted.items():
         if not isinstance(choice, dict):
             continue  # already reported by the schema
@@ -261,6 +264,16 @@ def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator
             yield f"select.metric: no value of {metric} is better than another; choose a quality"
         if where == "select" and "validation" not in card.splits:
             yield f"select.benchmark: {name} cannot score validation"
+
+
+def _case_problems(cases: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:
+    """Cases are answers of methods that are in the tables."""
+    known = [*_mapping(raw, "methods"), *_mapping(raw, "models")]
+    methods = cases.get("methods")
+    for name in methods if isinstance(methods, list) else []:
+        if name not in known:
+            hint = _hint(str(name), known)
+            yield f"report.cases.methods: {name!r} is not one of methods{hint}"
 
 
 def _probe_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:

@@ -36,6 +36,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Keep(Strict):
+    """The share of desirable and of undesirable responses that methods of binary feedback see."""
+
+    desirable: Annotated[float, Field(gt=0, le=1)] = 1.0
+    undesirable: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class Embedded:
     """Data of the embedded world. trace_end: what ends a completion's trace."""
 
@@ -55,9 +62,8 @@ RANGED = {
 def _embedded(name: str, source: str, spec: type, told: str) -> type[BaseModel]:
     """The keys of `data` for one of the embedded sources: every field of its specification."""
     keys = {item.name: (RANGED.get(item.name, item.type), item.default) for item in fields(spec)}
-    return create_model(
-        name, __base__=(Strict, Embedded), __doc__=told, source=(Literal[source], ...), **keys
-    )
+    common = {"source": (Literal[source], ...), "keep": (Keep, Keep())}
+    return create_model(name, __base__=(Strict, Embedded), __doc__=told, **common, **keys)
 
 
 ToylandData = _embedded(
@@ -77,11 +83,15 @@ class FileData(Strict):
     path: str
     seed: int = 0
     limit: dict[Literal["train", "validation", "test"], Count] = {}
+    keep: Keep = Keep()
     trace_end: Annotated[str, Field(min_length=1)] = "</think>"
 
 
 class ScratchModel(Strict):
-    """A GPT-NeoX made here. tokenizer: Toyland's words, or byte-level BPE trained on the data."""
+    """A GPT-NeoX made here. tokenizer: Toyland's words, or byte-level BPE trained on the data.
+
+    chat_template: in place of the tokenizer's own.
+    """
 
     architecture: Literal["gpt_neox"]
     hidden_size: Count
@@ -90,12 +100,15 @@ class ScratchModel(Strict):
     max_positions: Count
     tokenizer: Literal["toyland", "byte_bpe"]
     vocabulary: Count | None = None
+    chat_template: str | None = None
     seed: int = 0
 
     @model_validator(mode="after")
     def _fits(self) -> ScratchModel:
         if self.tokenizer == "byte_bpe" and self.vocabulary is None:
             raise ValueError("vocabulary: byte_bpe needs the number of its tokens, e.g. 2048")
+        if self.tokenizer == "toyland" and self.chat_template:
+            raise ValueError("chat_template: toyland knows Toyland's words only; use byte_bpe")
         if self.hidden_size % self.heads:
             raise ValueError(f"heads: {self.heads} do not divide hidden_size: {self.hidden_size}")
         return self
@@ -156,6 +169,13 @@ class Batch(Strict):
     lists: Count = 32
 
 
+class ClassWeights(Strict):
+    """Factors of the loss of a desirable and of an undesirable response, for any binary method."""
+
+    desirable: Rate = 1.0
+    undesirable: Rate = 1.0
+
+
 class Adapter(Strict):
     """LoRA, through peft. targets: layers that get an update; None leaves the choice to peft.
 
@@ -182,6 +202,7 @@ class Align(Strict):
     warmup_steps: int = 150
     epochs: Count = 1
     batch: Batch = Batch()
+    class_weights: ClassWeights = ClassWeights()
     responses: Count = 4
     max_grad_norm: Rate = 10.0
     max_prompt_tokens: Count = 1024
@@ -393,6 +414,18 @@ class Rank(Strict):
     unranked: Literal["last", "omit"] = "last"
 
 
+class Cases(Strict):
+    """A table of cases: what methods answered to the same test prompts, and what was judged.
+
+    metric: of the benchmark, whose judgments are shown. count: of prompts.
+    """
+
+    benchmark: str
+    metric: str
+    methods: list[str] = Field(min_length=1)
+    count: Count = 8
+
+
 class Difference(Strict):
     """One line of the table "paper / here / why different"."""
 
@@ -406,9 +439,9 @@ class Report(Strict):
     """What the tables and the page show.
 
     columns: Table 1's, from test rows. length: the validation metric drawn against the selecting
-    one. dynamics_point: a point at which training curves are shown besides the selected ones.
-    stamp: a warning over the whole page. not_run: what a reader might look for, and why it is not
-    here.
+    one. cases: a table of answers and judgments, beside the others. dynamics_point: a point at
+    which training curves are shown besides the selected ones. stamp: a warning over the whole page.
+    not_run: what a reader might look for, and why it is not here.
     """
 
     title: str
@@ -416,6 +449,7 @@ class Report(Strict):
     columns: list[Column] = Field(min_length=1)
     length: Column
     rank: Rank = Rank()
+    cases: Cases | None = None
     dynamics_point: str = ""
     stamp: str = ""
     not_run: dict[str, str] = {}

@@ -572,6 +572,59 @@ def test_a_given_model_must_not_be_called_like_a_method(raw):
     assert line == "models.dpo: a method has this name; give another"
 
 
+SCALES = {
+    "small": {
+        "seeds": [7],
+        "benchmarks": {"toyland": {"max_new_tokens": 4}},
+        "settings": {"small": {"data": {"source": "toyland", "pairs": 9}, "sft": None}},
+    }
+}
+
+
+def test_a_scale_puts_its_keys_into_the_file_s(raw):
+    """Key by key, but data are replaced whole: `documents` falls back to its default."""
+    found = config.parse({**raw, "scales": SCALES, "scale": "small"})
+    assert (found.experiment, found.seeds) == ("trial_small", [7])
+    assert found.options("toyland") == {"limit": 16, "max_new_tokens": 4}
+    setting, full = found.settings["small"], config.parse(raw).settings["small"]
+    assert (setting.data.pairs, setting.data.documents, setting.sft) == (9, 24000, None)
+    assert (setting.model, setting.align) == (full.model, full.align)
+
+
+def test_in_full_scales_say_nothing(raw):
+    assert config.parse({**raw, "scales": SCALES}) == config.parse(raw)
+
+
+def test_a_job_reads_a_scaled_experiment_as_it_was_parsed(raw, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scaled = config.parse({**raw, "scales": SCALES, "scale": "small"})
+    assert config.read(scaled.write()) == scaled
+
+
+@pytest.mark.parametrize("scales", [{}, SCALES, None, {"smal": 3}])
+def test_an_unknown_scale_names_those_that_there_are(raw, scales):
+    with pytest.raises(ConfigError, match=r"scale: 'smal' is not one of scales; known: full"):
+        config.parse({**raw, "scales": scales, "scale": "smal"})
+
+
+def test_mistakes_of_a_scale_name_their_keys(raw):
+    wrong = {"small": {"benchmarks": {"toyland": {"limt": 3}}}}
+    with pytest.raises(ConfigError, match=r"benchmarks\.toyland\.limt: unknown option"):
+        config.parse({**raw, "scales": wrong, "scale": "small"})
+
+
+def test_cases_are_of_methods_and_metrics_that_there_are(raw):
+    cases = {"benchmark": "toyland", "metric": "wins", "methods": ["dpo", "kto"]}
+    lines = problems(edited(raw, "report.cases", cases))
+    assert lines[0].startswith("report.cases.methods: 'kto' is not one of methods")
+    assert lines[1].startswith("report.cases.metric: toyland has no metric 'wins'")
+
+
+def test_words_have_no_other_template(raw):
+    [line] = problems(edited(raw, "settings.small.model.chat_template", "{{ messages }}"))
+    assert line.startswith("settings.small.model: chat_template: ") and "byte_bpe" in line
+
+
 def test_the_zoo_has_every_method_but_those_of_other_data():
     """Unlearning has facts of its own, BVPO traces; their own files name them."""
     specs = {path.stem: read_method(path) for path in names_in(METHODS)}

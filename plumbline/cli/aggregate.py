@@ -9,7 +9,7 @@ from typing import Any
 from plumbline import config
 from plumbline.aggregate import validation_grid
 from plumbline.artifacts import merge_rows, read_rows, write_rows, write_text
-from plumbline.cli import tables
+from plumbline.cli import cases, tables
 from plumbline.config import Experiment
 from plumbline.layout import Evaluation, Run, SettingFolder
 from plumbline.report.protocol import protocol_files
@@ -73,9 +73,13 @@ def files(experiment: Experiment, name: str, folders: SettingFolder) -> dict[str
         tables.column(experiment, select),
         selected=tables.selected_points(experiment, folders),
         methods=experiment.entrants,
-        titles=tables.titles(experiment, folders),
+        titles=tables.shown_titles(experiment, folders),
         stamp=tables.stamp(experiment.settings[name]),
     )
     table = tables.table(experiment, experiment.settings[name], folders)
     ways = tables.protocol_of(experiment, folders, table)
-    return table_files(table, grid, rows) | (protocol_files(ways) if ways else {})
+    return (
+        table_files(table, grid, rows)
+        | (protocol_files(ways) if ways else {})
+        | cases.files(experiment, folders)
+    )

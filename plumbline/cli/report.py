@@ -47,7 +47,8 @@ def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Secti
         select=tables.column(experiment, Choice(**experiment.select.model_dump())),
         length=tables.column(experiment, report.length),
         methods=tuple(experiment.entrants),
-        titles=tables.titles(experiment, folders),
+        titles=tables.shown_titles(experiment, folders),
+        feedback=tables.feedback(experiment),
         dynamics_point=report.dynamics_point,
     )
     rows = read_rows(experiment.folder.dynamics)

@@ -73,15 +73,26 @@ def single(experiment: Experiment) -> list[str]:
     return [name for name in experiment.entrants if not experiment.is_trained(name)]
 
 
-def titles(experiment: Experiment, folders: SettingFolder) -> dict[str, str]:
+def shown_titles(experiment: Experiment, folders: SettingFolder) -> dict[str, str]:
     """How each entrant is printed in a setting's tables; a selection that was made again when test
     scores existed stands beside the name."""
-    named = filter(experiment.is_trained, experiment.methods)
-    given = {name: model.title or name for name, model in experiment.models.items()}
-    plain = {SFT: "SFT"} | {name: title(experiment, name) for name in named} | given
     files = {name: selection(experiment, folders, name) for name in experiment.entrants}
     again = {name for name, file in files.items() if file.get("reopened")}
+    plain = titles(experiment)
     return {name: f"{text} (reopened)" if name in again else text for name, text in plain.items()}
+
+
+def titles(experiment: Experiment) -> dict[str, str]:
+    """How each entrant is printed."""
+    named = filter(experiment.is_trained, experiment.methods)
+    given = {name: model.title or name for name, model in experiment.models.items()}
+    return {SFT: "SFT"} | {name: title(experiment, name) for name in named} | given
+
+
+def feedback(experiment: Experiment) -> dict[str, str]:
+    """What each method that is trained learns from."""
+    named = filter(experiment.is_trained, experiment.methods)
+    return {name: experiment.method(name).feedback for name in named}
 
 
 def title(experiment: Experiment, method: str) -> str:
@@ -111,7 +122,7 @@ def table(experiment: Experiment, setting: Setting, folders: SettingFolder) -> T
         rank_rule(experiment),
         methods=experiment.entrants,
         single=single(experiment),
-        titles=titles(experiment, folders),
+        titles=shown_titles(experiment, folders),
         facts=facts(experiment, setting, folders),
         controls=controls(experiment),
         stamp=stamp(setting),

@@ -20,6 +20,9 @@ from plumbline.report.styles import INK, MUTED, PAPER, PAPER_METHODS, Style
 Ends = list[tuple[float, float, Style]]
 Runs = dict[str, list[dict[str, Any]]]
 
+#: What a method learns from, in the order of the paper, and how a figure calls it.
+KINDS = {"pairs": "Pairwise feedback", "singles": "Binary feedback", "lists": "Scalar feedback"}
+
 #: (alpha, beta) drawn by `pro_figure`: equal products start alike, equal alphas end alike.
 PRO_POINTS = ((1.0, 1.0), (1.0, 3.0), (3.0, 1.0), (3.0, 3.0))
 
@@ -46,6 +49,39 @@ def log_ratios(
         ends[axes] = draw(axes, curves, styles)
         describe(axes, title, "log π/π_ref (nats)" if axes is left else "", "step")
         axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
+    return finish(figure, ends)
+
+
+@with_our_look
+def likelihoods(
+    dynamics: Any,
+    points: Mapping[str, str],
+    styles: Mapping[str, Style],
+    feedback: Mapping[str, str],
+) -> Figure:
+    """Log-probability of held-out chosen and rejected completions, a row of panels for each kind.
+
+    The paper's Figures 4 and 5, with logarithms. feedback: method -> a key of `KINDS`; other
+    arguments as in `log_ratios`. A line marks where training starts, the same for all methods.
+    """
+    runs = {name: rows for name, rows in runs_at(dynamics, points).items() if rows}
+    kinds = [kind for kind in KINDS if kind in {feedback[name] for name in runs}]
+    size = {"width": 8.8, "height": 0.6 + 2.5 * len(kinds)}
+    figure, grid = panels(len(kinds), 2, **size, sharex=True, sharey=True)
+    ends = {}
+    for kind, row in zip(kinds, grid, strict=True):
+        for axes, side in zip(row, ("chosen", "rejected"), strict=True):
+            curves = {
+                name: curve(series(rows, split="probe", metric=f"{side}_logprob"))
+                for name, rows in runs.items()
+                if feedback[name] == kind
+            }
+            ends[axes] = draw(axes, curves, styles)
+            for start in [each.mean[0] for each in curves.values() if each.steps][:1]:
+                axes.axhline(start, color=MUTED, linewidth=0.9, zorder=1)
+            bottom = "step" if kind == kinds[-1] else ""
+            label = "log π (nats)" if side == "chosen" else ""
+            describe(axes, f"{KINDS[kind]}: {side}", label, bottom)
     return finish(figure, ends)
 
 
@@ -133,6 +169,8 @@ def draw_path(
     colour = styles[row.method].colour
     axes.plot(*zip(*paths[row.method].values(), strict=True), "-o", color=colour, markersize=5)
     ends = (next(iter(paths[row.method])), next(reversed(paths[row.method])))
+    lengths = [x for points in paths.values() for x, _ in points.values()]
+    middle = (min(lengths) + max(lengths)) / 2
     for label, (x, y) in paths[row.method].items():
         if label == row.selected:
             axes.plot(x, y, "o", markersize=11, fillstyle="none", color=INK, markeredgewidth=1.2)
@@ -140,7 +178,9 @@ def draw_path(
             axes.annotate(
                 label,
                 (x, y),
-                xytext=(8, 5 if label == row.selected else -8),
+                # Into the panel: a point may have a long name.
+                xytext=(-8 if x > middle else 8, 5 if label == row.selected else -8),
+                ha="right" if x > middle else "left",
                 textcoords="offset points",
                 size=7.5,
                 color=INK if label == row.selected else MUTED,

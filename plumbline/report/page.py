@@ -1,7 +1,7 @@
 """The report: one HTML page that holds everything it shows and asks the network for nothing."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,9 +88,15 @@ def samples(responses: Mapping[str, Sequence[Mapping[str, Any]]], count: int) ->
     responses: method title -> `rows.RESPONSE` dicts.
     """
     by_title = {title: {row["id"]: row for row in rows} for title, rows in responses.items()}
-    shared = set.intersection(*(set(rows) for rows in by_title.values())) if by_title else set()
-    chosen = sorted(shared, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:count]
+    chosen = drawn(by_title.values(), count)
     return tuple(sample({title: rows[name] for title, rows in by_title.items()}) for name in chosen)
+
+
+def drawn(names: Iterable[Collection[str]], count: int) -> list[str]:
+    """The first `count` names, by a hash of each, that are in every one of the collections."""
+    found = [set(each) for each in names]
+    shared = set.intersection(*found) if found else set()
+    return sorted(shared, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:count]
 
 
 def sample(responses: Mapping[str, Mapping[str, Any]]) -> Sample:

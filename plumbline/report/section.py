@@ -27,6 +27,11 @@ LOG_RATIO_CAPTION = (
     "scale. A chosen line below zero says that training made even the preferred completions less "
     "likely. A cross marks a line that ends early."
 )
+LIKELIHOOD_CAPTION = (
+    "Log-probability of held-out completions under the policy, on one scale, by what methods learn "
+    "from (arXiv:2505.23316v2, Figures 4 and 5); mean over seeds, band from the least to the "
+    "greatest seed. Grey line: where training starts."
+)
 PROGRESS_CAPTION = (
     "Answers to the same validation prompts while training. Above, levels; below, each seed's "
     "change since its own first evaluation, as in the paper's Figure 2. Mean and range over seeds."
@@ -52,13 +57,15 @@ class Choices:
 
     select: the validation metric that chose the points; length: the validation metric drawn
     against it. dynamics_point: the point that training curves are shown at ("beta=0.1"), besides
-    each method's selected one; "" for none. methods: all of them, in order; titles: their names.
+    each method's selected one; "" for none. methods: all of them, in order; titles: their names;
+    feedback: what those that are trained learn from.
     """
 
     select: Column
     length: Column
     methods: tuple[str, ...]
     titles: Mapping[str, str]
+    feedback: Mapping[str, str]
     dynamics_point: str = ""
 
 
@@ -124,7 +131,7 @@ def training_pictures(
     styles: Mapping[str, Style],
     where: str,
 ) -> list[Picture]:
-    """Log-ratios, and length and quality, at some points; those for which there are rows."""
+    """Likelihoods, and length and quality, at some points; those for which there are rows."""
     there = [row for row in dynamics if points.get(row["method"]) == row["point"]]
     found = {(row["split"], row["metric"]) for row in there}
     metrics = {
@@ -138,6 +145,11 @@ def training_pictures(
         figure = figures.log_ratios(there, points, styles)
         title = f"Chosen and rejected log-ratios {where}"
         pictures.append(picture(f"log_ratios_{suffix}", title, LOG_RATIO_CAPTION, figure))
+    kinds = {choices.feedback[row["method"]] for row in there}
+    if ("probe", "chosen_logprob") in found and len(kinds) > 1:
+        figure = figures.likelihoods(there, points, styles, choices.feedback)
+        title = f"Likelihood by kind of feedback {where}"
+        pictures.append(picture(f"likelihoods_{suffix}", title, LIKELIHOOD_CAPTION, figure))
     if metrics:
         figure = figures.progress(there, points, styles, metrics)
         title = f"Answers during training {where}"

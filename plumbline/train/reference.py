@@ -49,7 +49,7 @@ def view(setting: Setting, rows: list[dict[str, Any]], feedback: str) -> list[di
     if feedback == "traceless":
         return views.traceless(rows, setting.data.trace_end)
     if feedback == "singles":
-        return views.singles(rows, setting.data.seed)
+        return views.singles(rows, setting.data.seed, setting.data.keep.model_dump())
     return views.lists(rows, setting.align.responses, setting.data.seed)
 
 

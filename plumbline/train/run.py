@@ -193,7 +193,8 @@ class Bench:
         batch = getattr(recipe.batch, self.spec.feedback)
         longest = max(self.examples, key=lambda item: item.length).group
         shape = choose(policy, longest, batch, execution)
-        objective = Objective.of(self.spec, self.point(run), self.beside())
+        weights = recipe.class_weights
+        objective = Objective.of(self.spec, self.point(run), self.beside(), weights)
         probe = self.probe(run.seed)
         torch.manual_seed(derive_seed("align", run.seed))
         place = Place(run.work, execution.checkpoint_every, parts)

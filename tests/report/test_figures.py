@@ -5,7 +5,14 @@ from matplotlib.text import Text
 
 from plumbline.aggregate import Cell, Column, Grid, GridRow
 from plumbline.report.canvas import to_svg
-from plumbline.report.figures import frontier, log_ratios, pro_figure, progress, ranks
+from plumbline.report.figures import (
+    frontier,
+    likelihoods,
+    log_ratios,
+    pro_figure,
+    progress,
+    ranks,
+)
 from plumbline.report.styles import method_styles
 
 STYLES = method_styles(["sft", "dpo", "kto"], {"dpo": "DPO", "kto": "$K_{TO}$ <b>"})
@@ -44,6 +51,26 @@ def test_log_ratios_draw_the_mean_of_the_seeds_at_the_point():
     assert (2.0, -1.0) in ends(rejected)
     assert chosen.get_ylim() == rejected.get_ylim()
     assert texts(figure).count("DPO") == 2
+
+
+def test_likelihoods_have_a_row_of_panels_for_each_kind_of_feedback():
+    """DPO's chosen mean ends at 5 + 3 * 2 * 1 = 11 among pairs, KTO's at 5 + 1 among singles."""
+    rows = dynamics("probe", {"chosen_logprob": 1.0, "rejected_logprob": -1.0})
+    feedback = {"kto": "singles", "dpo": "pairs", "pro_s": "lists"}
+    figure = likelihoods(rows, POINTS, STYLES, feedback)
+    pairs_chosen, pairs_rejected, singles_chosen, singles_rejected = figure.axes
+    assert (2.0, 11.0) in ends(pairs_chosen) and (2.0, -1.0) in ends(pairs_rejected)
+    assert (1.0, 6.0) in ends(singles_chosen) and (1.0, 4.0) in ends(singles_rejected)
+    assert pairs_chosen.get_title(loc="left") == "Pairwise feedback: chosen"
+    assert singles_rejected.get_title(loc="left") == "Binary feedback: rejected"
+    assert pairs_chosen.get_ylim() == singles_rejected.get_ylim()
+    assert texts(figure).count("DPO") == 2
+
+
+def test_a_line_without_a_number_leaves_its_panel_empty():
+    rows = [row | {"value": None} for row in dynamics("probe", {"chosen_logprob": 1.0})]
+    figure = likelihoods(rows, {"dpo": "beta=0.1"}, STYLES, {"dpo": "pairs"})
+    assert [axes.get_lines() and ends(axes) for axes in figure.axes] == [[], []]
 
 
 def test_titles_are_taken_literally():

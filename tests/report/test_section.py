@@ -1,5 +1,7 @@
 """A setting's section from rows: which figures, at which points."""
 
+from dataclasses import replace
+
 from plumbline.aggregate import Column, RankRule, table_one
 from plumbline.report.section import Choices, section
 
@@ -8,6 +10,7 @@ CHOICES = Choices(
     length=Column("toyland", "length", "Length"),
     methods=("sft", "dpo"),
     titles={"dpo": "DPO"},
+    feedback={"dpo": "pairs"},
     dynamics_point="beta=0.1",
 )
 SELECTED = {"sft": "default", "dpo": "beta=0.3"}
@@ -41,10 +44,10 @@ def dynamics(point, split, metric):
     ]  # fmt: skip
 
 
-def make(rows, curves):
-    table = table_one(rows, [CHOICES.select], RankRule(), methods=CHOICES.methods)
+def make(rows, curves, choices=CHOICES):
+    table = table_one(rows, [choices.select], RankRule(), methods=choices.methods)
     return section(
-        "Toyland", table, CHOICES, rows=rows, dynamics=curves, selected=SELECTED, responses={}
+        "Toyland", table, choices, rows=rows, dynamics=curves, selected=SELECTED, responses={}
     )
 
 
@@ -64,6 +67,20 @@ def test_figures_are_drawn_where_there_are_rows():
     assert all(picture.png.startswith(b"\x89PNG") for picture in found.pictures)
     assert [line.cells[0].value for line in found.table.lines] == [11.0, 29.0]
     assert found.grid.rows[1].selected == "beta=0.3"
+
+
+def test_likelihoods_are_drawn_where_feedback_is_of_several_kinds():
+    metrics = ("chosen_logprob", "rejected_logprob")
+    alone = [row for metric in metrics for row in dynamics("beta=0.1", "probe", metric)]
+    mixed = alone + [row | {"method": "kto"} for row in alone]
+    both = replace(
+        CHOICES, methods=("sft", "dpo", "kto"), feedback={"dpo": "pairs", "kto": "singles"}
+    )
+    for curves, expected in ((alone, []), (mixed, ["likelihoods_beta=0.1"])):
+        rows = [*ROWS, row("kto", "beta=0.1", "validation", "win_rate", 3.0)]
+        found = make(rows, curves, both)
+        names = [picture.name for picture in found.pictures if "likelihoods" in picture.name]
+        assert names == expected
 
 
 def test_without_any_row_a_section_is_a_table_of_gaps():

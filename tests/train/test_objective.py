@@ -17,6 +17,7 @@ from plumbline.errors import MethodError
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import apart, together
 from plumbline.plugins import METHODS, method_spec, read_method
+from plumbline.schema import ClassWeights
 from plumbline.train.examples import annotated, samples
 from plumbline.train.objective import (
     READERS,
@@ -97,6 +98,24 @@ def test_the_mean_is_over_the_global_batch(policy, examples):
     engine(objective, whole, given, share=1)
     engine(objective, half, given, share=2)
     torch.testing.assert_close(gradients(half), gradients(whole) / 2, rtol=1e-12, atol=1e-18)
+
+
+@pytest.mark.parametrize("name", ["kto", "pro_b"])
+def test_class_weights_are_a_method_s_own(policy, examples, name):
+    """Source: the weights that KTO and PRO-B have as hyperparameters."""
+    weights, given = {"desirable": 3.0, "undesirable": 0.5}, examples("singles", 6)
+    own = {f"{label}_weight": value for label, value in weights.items()}
+    theirs, ours = policy(), policy()
+    expected = engine(Objective.of(method_spec(name), own), theirs, given)
+    objective = Objective.of(method_spec(name), {}, weights=ClassWeights(**weights))
+    torch.testing.assert_close(engine(objective, ours, given), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradients(ours), gradients(theirs), rtol=1e-9, atol=1e-15)
+
+
+def test_pairs_have_no_classes_to_weigh(policy, examples):
+    plain, given = Objective.of(method_spec("dpo"), {}), examples("pairs", 4)
+    weighed = Objective.of(method_spec("dpo"), {}, weights=ClassWeights(desirable=9.0))
+    assert torch.equal(engine(weighed, policy(), given), engine(plain, policy(), given))
 
 
 def test_mismatched_completions_carry_no_gradient(policy, examples):
