@@ -55,10 +55,13 @@ def titles(experiment: Experiment) -> dict[str, str]:
 
 
 def title(experiment: Experiment, method: str) -> str:
-    """A method's own title; a variant has its labels, or else its name, beside it."""
+    """A method's own title; a variant has its labels or prompts, or else its name, beside it."""
     spec, labels = experiment.method(method), experiment.labels(method)
     if spec.name == method:
         return spec.card.title
+    if prompts := experiment.prompts(method):
+        share = f"{100 * prompts.share:g} % {prompts.order}"
+        return f"{spec.card.title} ({share} by {prompts.reward})"
     return f"{spec.card.title} ({LABELS.get(labels, method)})"
 
 

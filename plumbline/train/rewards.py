@@ -1,0 +1,81 @@
+"""Rewards trained on the pairs of half of the rows, asked about all answers; and whom they choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from plumbline.artifacts import is_current, read_rows, write_rows
+from plumbline.data.preference_variance import kept, teaches
+from plumbline.errors import IntegrityError
+from plumbline.layout import SettingFolder
+from plumbline.model.folder import load_tokenizer
+from plumbline.rows import REWARDS
+from plumbline.schema import Execution, Prompts, Setting
+from plumbline.train.examples import Example, labelled, tokenise
+from plumbline.train.language import Text
+from plumbline.train.reference import fingerprint
+
+Row = dict[str, Any]
+
+
+def rewards(setting: Setting, folders: SettingFolder, reward: str, execution: Execution) -> None:
+    """Train one reward and write `rewards/{reward}.parquet`, of every answer of the train split."""
+    from plumbline.train.bradley_terry import REWARDS as KINDS  # its library takes a second
+    from plumbline.train.bradley_terry import Lesson
+
+    rows = read_rows(folders.data("train"))
+    starts = np.cumsum([0, *(len(row["completions"]) for row in rows)])
+    places = {
+        row["id"]: (start + row["chosen"], start + row["rejected"])
+        for row, start in zip(rows, starts[:-1].tolist(), strict=True)
+    }
+    taught = [pair for id, pair in places.items() if teaches(id, setting.data.seed)]
+    lesson = Lesson(setting, folders, execution, _texts(rows, setting, folders), taught)
+    found = KINDS[reward](lesson)
+    others = [pair for pair in places.values() if pair not in set(taught)]
+    agreed = np.mean([found[chosen] > found[rejected] for chosen, rejected in others])
+    print(f"{reward}: prefers what was chosen in {agreed:.3f} of {len(others)} other pairs")
+    table = [
+        {"id": row["id"], "rewards": found[start:end].tolist()}
+        for row, start, end in zip(rows, starts[:-1], starts[1:], strict=True)
+    ]
+    write_rows(folders.rewards(reward), table, REWARDS, made_from(setting, folders, reward))
+
+
+def _texts(rows: list[Row], setting: Setting, folders: SettingFolder) -> list[Text]:
+    """Every answer of the rows with its prompt, cut as pairs are."""
+    tokenizer = load_tokenizer(folders.sft.model)
+    lists = tokenise([row | {"scores": ()} for row in rows], "lists", tokenizer, setting.align)
+    return [(item.prompt, answer) for item in lists for answer in item.completions]
+
+
+def made_from(setting: Setting, folders: SettingFolder, reward: str) -> Row:
+    """What decides a reward: pairs, truncation, the SFT model, and how it is trained."""
+    recipe = setting.sft and setting.sft.model_dump()
+    return fingerprint(setting, folders, "pairs") | {"reward": reward, "recipe": recipe}
+
+
+def chosen_pairs(
+    given: list[Example], setting: Setting, folders: SettingFolder, prompts: Prompts
+) -> list[Example]:
+    """The pairs of the prompts to train on, each labelled by the reward that chose them.
+
+    Raises IntegrityError where the rewards were made from another model or other data.
+    """
+    path = folders.rewards(prompts.reward)
+    if not is_current(path, made_from(setting, folders, prompts.reward)):
+        raise IntegrityError(
+            f"{path} was made from another model or other data; delete it and run again"
+        )
+    found = {row["id"]: row["rewards"] for row in read_rows(path)}
+    ids = kept(found, prompts, setting.data.seed)
+    rows = {row["id"]: row for row in read_rows(folders.data("train"))}
+    given = [item for item in given if item.id in ids]
+    scores = [[found[item.id][rows[item.id][side]] for side in SIDES] for item in given]
+    return labelled(given, scores)
+
+
+#: The columns of a feedback row that say which of its completions are a pair.
+SIDES = ("chosen", "rejected")
