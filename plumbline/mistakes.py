@@ -120,9 +120,20 @@ def _entry_problems(name: str, raw: dict[str, Any]) -> list[str]:
         problems.append(
             f".labels: win_rate ranks lists, and {spec.name} learns from {spec.feedback}"
         )
-    if "prompts" in methods[name] and spec.feedback != "pairs":
+    if methods[name].get("prompts") and spec.feedback != "pairs":
         problems.append(f".prompts: a reward labels pairs; {spec.name} learns from {spec.feedback}")
-    return problems
+    return [*problems, *_untrainable(methods[name].get("prompts"), raw)]
+
+
+def _untrainable(prompts: Any, raw: dict[str, Any]) -> Iterator[str]:
+    """Settings in which the reward of `prompts` has no recipe."""
+    if prompts and prompts["reward"] == "model":
+        for name, setting in _mapping(raw, "settings").items():
+            if isinstance(setting, dict) and not setting.get("sft"):
+                yield (
+                    f".prompts.reward: model is trained by the recipe settings.{name}.sft, which "
+                    "is missing; give it, or choose head or words"
+                )
 
 
 def _variant_problems(
@@ -133,7 +144,7 @@ def _variant_problems(
     if "labels" in own and own["labels"] not in allowed:
         hint = _hint(str(own["labels"]), allowed)
         yield f".labels: must be one of {', '.join(allowed)}, got {own['labels']!r}{hint}"
-    if "prompts" in own:
+    if own.get("prompts") is not None:
         yield from _prompts_problems(own)
     if "like" in own:
         yield from _like_problems(name, methods, folders)

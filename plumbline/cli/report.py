@@ -51,6 +51,7 @@ def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Secti
         methods=tuple(experiment.entrants),
         titles=tables.titles(experiment),
         dynamics_point=report.dynamics_point,
+        prompts=tables.prompts(experiment),
     )
     rows = read_rows(experiment.folder.dynamics)
     return section(

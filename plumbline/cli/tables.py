@@ -12,7 +12,15 @@ from plumbline.config import Experiment
 from plumbline.errors import ConfigError
 from plumbline.layout import SettingFolder
 from plumbline.plugins import SFT
-from plumbline.schema import CONTROLS, LABELS, FileData, JudgeChoice, ScratchModel, Setting
+from plumbline.schema import (
+    CONTROLS,
+    LABELS,
+    FileData,
+    JudgeChoice,
+    Prompts,
+    ScratchModel,
+    Setting,
+)
 from plumbline.schema import Column as Choice
 
 Row = dict[str, Any]
@@ -63,6 +71,12 @@ def title(experiment: Experiment, method: str) -> str:
         share = f"{100 * prompts.share:g} % {prompts.order}"
         return f"{spec.card.title} ({share} by {prompts.reward})"
     return f"{spec.card.title} ({LABELS.get(labels, method)})"
+
+
+def prompts(experiment: Experiment) -> dict[str, Prompts]:
+    """Whom variants learn from whose prompts a reward chose."""
+    found = {name: experiment.prompts(name) for name in experiment.methods}
+    return {name: choice for name, choice in found.items() if choice}
 
 
 def rows_of(experiment: Experiment, folders: SettingFolder) -> list[Row]:

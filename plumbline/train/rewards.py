@@ -1,10 +1,10 @@
-"""Rewards trained on the pairs of half of the rows, asked about all answers; and whom they choose."""
+"""Rewards: trained on the pairs of half of the rows, asked about all answers; whom they choose."""
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
+from statistics import fmean
 from typing import Any
-
-import numpy as np
 
 from plumbline.artifacts import is_current, read_rows, write_rows
 from plumbline.data.preference_variance import kept, teaches
@@ -18,28 +18,28 @@ from plumbline.train.language import Text
 from plumbline.train.reference import fingerprint
 
 Row = dict[str, Any]
+#: The columns of a feedback row that say which of its completions are a pair.
+SIDES = ("chosen", "rejected")
 
 
 def rewards(setting: Setting, folders: SettingFolder, reward: str, execution: Execution) -> None:
     """Train one reward and write `rewards/{reward}.parquet`, of every answer of the train split."""
-    from plumbline.train.bradley_terry import REWARDS as KINDS  # its library takes a second
-    from plumbline.train.bradley_terry import Lesson
+    from plumbline.train import bradley_terry  # its library takes a second
 
     rows = read_rows(folders.data("train"))
-    starts = np.cumsum([0, *(len(row["completions"]) for row in rows)])
-    places = {
-        row["id"]: (start + row["chosen"], start + row["rejected"])
-        for row, start in zip(rows, starts[:-1].tolist(), strict=True)
-    }
-    taught = [pair for id, pair in places.items() if teaches(id, setting.data.seed)]
-    lesson = Lesson(setting, folders, execution, _texts(rows, setting, folders), taught)
-    found = KINDS[reward](lesson)
-    others = [pair for pair in places.values() if pair not in set(taught)]
-    agreed = np.mean([found[chosen] > found[rejected] for chosen, rejected in others])
-    print(f"{reward}: prefers what was chosen in {agreed:.3f} of {len(others)} other pairs")
+    starts = [0, *accumulate(len(row["completions"]) for row in rows)]
+    pairs = {True: [], False: []}
+    for row, start in zip(rows, starts[:-1], strict=True):
+        pair = tuple(start + row[side] for side in SIDES)
+        pairs[teaches(row["id"], setting.data.seed)].append(pair)
+    texts = _texts(rows, setting, folders)
+    lesson = bradley_terry.Lesson(setting, folders, execution, texts, pairs[True])
+    found = bradley_terry.REWARDS[reward](lesson)
+    agreed = fmean(found[chosen] > found[rejected] for chosen, rejected in pairs[False])
+    print(f"{reward}: prefers what was chosen in {agreed:.3f} of {len(pairs[False])} other pairs")
     table = [
         {"id": row["id"], "rewards": found[start:end].tolist()}
-        for row, start, end in zip(rows, starts[:-1], starts[1:], strict=True)
+        for row, (start, end) in zip(rows, pairwise(starts), strict=True)
     ]
     write_rows(folders.rewards(reward), table, REWARDS, made_from(setting, folders, reward))
 
@@ -75,7 +75,3 @@ def chosen_pairs(
     given = [item for item in given if item.id in ids]
     scores = [[found[item.id][rows[item.id][side]] for side in SIDES] for item in given]
     return labelled(given, scores)
-
-
-#: The columns of a feedback row that say which of its completions are a pair.
-SIDES = ("chosen", "rejected")
