@@ -15,7 +15,7 @@ from plumbline.aggregate import Cell, Grid, GridRow, TableOne, records
 from plumbline.report.canvas import label_ends, panels, with_our_look
 from plumbline.report.curves import Curve, curve, from_start, series
 from plumbline.report.pro_curves import regularizer, regularizer_gradient
-from plumbline.report.styles import INK, MUTED, OTHERS, PAPER, PAPER_METHODS, Style
+from plumbline.report.styles import INK, MUTED, PAPER, PAPER_METHODS, Style
 from plumbline.schema import Prompts
 
 Ends = list[tuple[float, float, Style]]
@@ -23,6 +23,8 @@ Runs = dict[str, list[dict[str, Any]]]
 
 #: (alpha, beta) drawn by `pro_figure`: equal products start alike, equal alphas end alike.
 PRO_POINTS = ((1.0, 1.0), (1.0, 3.0), (3.0, 1.0), (3.0, 3.0))
+#: How `shares` draws an order of prompts.
+ORDERS = {"highest": "#882255", "random": MUTED, "lowest": "#44AA99"}
 
 
 @with_our_look
@@ -207,10 +209,6 @@ def shares(table: TableOne, prompts: Mapping[str, Prompts]) -> Figure:
         describe(axes, f"Reward: {reward}", "", "share of the prompts")
     row[0].set_ylabel(table.headings[0].column.title, parse_math=False)
     return finish(figure, ends)
-
-
-#: How `shares` draws who was chosen.
-ORDERS = dict(zip(("highest", "random", "lowest"), OTHERS[:3], strict=True))
 
 
 def draw_order(

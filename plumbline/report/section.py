@@ -43,9 +43,9 @@ RANK_CAPTION = (
 )
 SHARES_CAPTION = (
     "Test, mean and standard deviation over seeds. Prompts by their preference variance under the "
-    "panel's reward (arXiv:2510.13022v1), which labels their pairs too; fewer prompts are seen more "
-    "often, the steps are the same. Dotted: methods that learn from all prompts as the data label "
-    "them."
+    "panel's reward (arXiv:2510.13022v1), which labels their pairs too; the fewer, the more often "
+    "each is seen: the steps are the same. Dotted: methods that learn from all prompts as the data "
+    "label them."
 )
 PRO_CAPTION = (
     "The regularizer over the difference δ of two log-ratios, divided by β (arXiv:2505.23316v2, "
