@@ -16,7 +16,7 @@ from plumbline import config
 from plumbline.errors import ConfigError
 from plumbline.layout import point_name
 from plumbline.plugins import METHODS, names_in, read_method
-from plumbline.schema import grid
+from plumbline.schema import Prompts, grid
 
 TEXT = """
 experiment: trial
@@ -240,7 +240,7 @@ def test_no_kind_of_like_or_labels_is_a_traceback(raw, key, value):
 
 def test_a_reward_without_a_recipe_is_a_mistake(raw):
     del raw["settings"]["small"]["sft"]
-    assert problems(edited(raw, "methods.v", prompts())) == []
+    config.parse(edited(raw, "methods.v", prompts()))
     [line] = problems(edited(raw, "methods.v", prompts(reward="model")))
     assert line.startswith("methods.v.prompts.reward: ") and "settings.small.sft" in line
 
@@ -477,6 +477,13 @@ def test_a_variants_own_values_go_before(raw):
     assert config.parse(raw).points("balanced") == [
         {"beta": 0.3, "alpha": 2.5, "undesirable_weight": 99}
     ]
+
+
+def test_a_variant_says_which_prompts_it_learns_from(raw):
+    raw["methods"]["tenth"] = prompts(share=0.1)
+    experiment = config.parse(raw)
+    assert experiment.prompts("tenth") == Prompts(reward="words", share=0.1, order="highest")
+    assert [experiment.prompts(name) for name in ("sft", "dpo")] == [None, None]
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=4, unique=True))

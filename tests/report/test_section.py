@@ -1,7 +1,10 @@
 """A setting's section from rows: which figures, at which points."""
 
+from dataclasses import replace
+
 from plumbline.aggregate import Column, RankRule
 from plumbline.report.section import Choices, section
+from plumbline.schema import Prompts
 
 CHOICES = Choices(
     columns=(Column("toyland", "win_rate", "Win rate"),),
@@ -43,9 +46,9 @@ def dynamics(point, split, metric):
     ]  # fmt: skip
 
 
-def make(rows, curves):
+def make(rows, curves, choices=CHOICES):
     return section(
-        "Toyland", CHOICES, rows=rows, dynamics=curves, selected=SELECTED, responses={}, facts={}
+        "Toyland", choices, rows=rows, dynamics=curves, selected=SELECTED, responses={}, facts={}
     )
 
 
@@ -65,6 +68,12 @@ def test_figures_are_drawn_where_there_are_rows():
     assert all(picture.png.startswith(b"\x89PNG") for picture in found.pictures)
     assert [line.cells[0].value for line in found.table.lines] == [11.0, 29.0]
     assert found.grid.rows[1].selected == "beta=0.3"
+
+
+def test_a_choice_of_prompts_has_its_figure_where_there_is_a_number():
+    chosen = replace(CHOICES, prompts={"dpo": Prompts(reward="head", share=0.5)})
+    assert [picture.name for picture in make(ROWS, [], chosen).pictures][-1] == "shares"
+    assert make([], [], chosen).pictures == ()
 
 
 def test_without_any_row_a_section_is_a_table_of_gaps():

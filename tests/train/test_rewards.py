@@ -1,4 +1,4 @@
-"""Rewards: three sizes of one model of preferences, asked about every answer, and whom they choose."""
+"""Rewards: three sizes of a model of preferences, what each is asked, and whom it chooses."""
 
 from collections import Counter
 from types import SimpleNamespace
@@ -9,10 +9,11 @@ import torch
 from scipy import sparse
 
 from plumbline import config
-from plumbline.artifacts import read_json, read_rows, write_json
+from plumbline.artifacts import read_json, read_rows, write_json, write_rows
 from plumbline.data.preference_variance import kept, teaches
 from plumbline.errors import IntegrityError
 from plumbline.model.folder import load
+from plumbline.rows import FEEDBACK
 from plumbline.schema import Execution, Prompts
 from plumbline.train import base
 from plumbline.train.bradley_terry import REWARDS, linear, of_model, of_states, of_words
@@ -100,14 +101,12 @@ def test_every_answer_of_every_row_has_a_reward(folders, table):
 
 def test_a_reward_learns_from_its_half_alone(setting, folders, table):
     """With all labels of the other half exchanged, the rewards stay what they were."""
-    # Rewritten below: the module's data file is put back.
     path = folders.data("train")
     before, rows = path.read_bytes(), read_rows(path)
-    from plumbline.artifacts import write_rows
-    from plumbline.rows import FEEDBACK
-
     turned = [
-        row if teaches(row["id"], 0) else row | {"chosen": row["rejected"], "rejected": row["chosen"]}
+        row
+        if teaches(row["id"], 0)
+        else row | {"chosen": row["rejected"], "rejected": row["chosen"]}
         for row in rows
     ]
     try:
