@@ -109,7 +109,7 @@ class SettingFolder:
         return self.folder / "embeddings" / f"{feedback}.parquet"
 
     def rewards(self, reward: str) -> Path:
-        """What a trained reward says of every answer of the train split."""
+        """What a trained reward says of the answers to prompts that it was not trained on."""
         return self.folder / "rewards" / f"{reward}.parquet"
 
     def run(self, method: str, point: str, seed: int) -> Run:

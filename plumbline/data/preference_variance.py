@@ -2,9 +2,9 @@
 
     PVar[x] = Var over y_i, y_j ~ pi(. | x) of sigma(r(x, y_i) - r(x, y_j))
 
-Source: arXiv:2510.13022v1. The abstract and this definition could be read (there with the policy's
-implicit reward as r, and with a reward model to select by); the estimator, the theorem and its
-constants could not. The estimator and the bound here are our own derivations.
+Source: arXiv:2510.13022v1. Its abstract could be read, and this definition as a review gives it,
+with the policy's implicit reward as r; to select, r is a reward model. Its estimator, its theorem
+(the gradient's norm is bounded by PVar) and the theorem's constants could not: those here are ours.
 
 The bound. Let labels follow sigma(r_i - r_j) and let pairs be drawn from the policy pi_theta. The
 gradient of DPO's loss at one prompt is the mean of beta (p_theta - p_r) (g_i - g_j), with g the
@@ -24,6 +24,7 @@ from scipy.special import expit
 
 from plumbline.artifacts import derive_seed
 from plumbline.schema import Prompts
+from plumbline.splits import Message, normalise
 
 
 def preference_variance(rewards: Sequence[float]) -> float:
@@ -38,10 +39,10 @@ def preference_variance(rewards: Sequence[float]) -> float:
     return float((gaps**2).sum() / (len(values) * (len(values) - 1)))
 
 
-def teaches(id: str, seed: int) -> bool:
-    """Whether rewards are trained on this row. It is drawn by the row's id, half of all: a reward
-    that chose among the pairs it has learnt by heart would say nothing of others."""
-    return derive_seed("teaches", seed, id) % 2 == 0
+def teaches(prompt: Sequence[Message], seed: int) -> bool:
+    """Whether rewards are trained on the rows of a prompt: half of all prompts, by a hash. A reward
+    that chose among pairs which it has learnt by heart would say nothing of others."""
+    return derive_seed("teaches", seed, normalise(prompt)) % 2 == 0
 
 
 #: What a row is sorted by.
@@ -53,7 +54,7 @@ ORDERS = {
 
 
 def kept(rewards: Mapping[str, Sequence[float]], choice: Prompts, seed: int) -> set[str]:
-    """The ids of the rows that are trained on: a share of those that teach no reward.
+    """The ids of a share of rows.
 
     rewards: of the answers of each row, by its id. Of equal rows, and at random of all, the first
     by a draw that depends on the id alone: a larger share has all that a smaller one has.
@@ -62,6 +63,5 @@ def kept(rewards: Mapping[str, Sequence[float]], choice: Prompts, seed: int) -> 
     found = sorted(
         (rank(preference_variance(values)), derive_seed("prompts", seed, id), id)
         for id, values in rewards.items()
-        if not teaches(id, seed)
     )
     return {id for *_, id in found[: max(1, round(choice.share * len(found)))]}

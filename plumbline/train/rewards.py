@@ -1,8 +1,8 @@
-"""Rewards: trained on the pairs of half of the rows, asked about all answers; whom they choose."""
+"""Rewards: trained on the pairs of half of the prompts, asked about the answers to the others."""
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, pairwise
 from statistics import fmean
 from typing import Any
 
@@ -23,25 +23,27 @@ SIDES = ("chosen", "rejected")
 
 
 def rewards(setting: Setting, folders: SettingFolder, reward: str, execution: Execution) -> None:
-    """Train one reward and write `rewards/{reward}.parquet`, of every answer of the train split."""
+    """Train one reward and write `rewards/{reward}.parquet`, of the rows that did not teach it."""
     from plumbline.train import bradley_terry  # its library takes a second
 
     rows = read_rows(folders.data("train"))
     starts = [0, *accumulate(len(row["completions"]) for row in rows)]
-    pairs = {True: [], False: []}
-    for row, start in zip(rows, starts[:-1], strict=True):
-        pair = tuple(start + row[side] for side in SIDES)
-        pairs[teaches(row["id"], setting.data.seed)].append(pair)
+    taught = [teaches(row["prompt"], setting.data.seed) for row in rows]
+    pairs = [
+        tuple(start + row[side] for side in SIDES)
+        for row, start in zip(rows, starts[:-1], strict=True)
+    ]
     texts = _texts(rows, setting, folders)
-    lesson = bradley_terry.Lesson(setting, folders, execution, texts, pairs[True])
+    lesson = bradley_terry.Lesson(setting, folders, execution, texts, list(compress(pairs, taught)))
     found = bradley_terry.REWARDS[reward](lesson)
-    agreed = fmean(found[chosen] > found[rejected] for chosen, rejected in pairs[False])
-    print(f"{reward}: prefers what was chosen in {agreed:.3f} of {len(pairs[False])} other pairs")
+    others = [not one for one in taught]
     table = [
         {"id": row["id"], "rewards": found[start:end].tolist()}
-        for row, (start, end) in zip(rows, pairwise(starts), strict=True)
+        for row, (start, end) in compress(zip(rows, pairwise(starts), strict=True), others)
     ]
     write_rows(folders.rewards(reward), table, REWARDS, made_from(setting, folders, reward))
+    agreed = fmean(found[chosen] > found[rejected] for chosen, rejected in compress(pairs, others))
+    print(f"{reward}: prefers what was chosen in {agreed:.3f} of {len(table)} other pairs")
 
 
 def _texts(rows: list[Row], setting: Setting, folders: SettingFolder) -> list[Text]:

@@ -85,7 +85,7 @@ def test_rewards_are_written_for_who_asks_for_them(done, command):
     path = done.folders.rewards("words")
     assert not path.exists(), "nobody has"
     said = command("reward", "tiny.yaml", done.folders.name, "words")
-    assert len(read_rows(path)) == len(read_rows(done.folders.data("train")))
+    assert 0 < len(read_rows(path)) < len(read_rows(done.folders.data("train")))
     assert "words: prefers what was chosen in " in said
 
 

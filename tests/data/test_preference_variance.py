@@ -155,31 +155,30 @@ def test_labels_without_chance_are_not_bounded():
 
 #: 400 rows of two answers, the further apart the higher the number.
 ROWS = {f"row-{number}": [0.0, number / 100] for number in range(400)}
-POOL = [id for id in ROWS if not teaches(id, 0)]
 
 
 def numbers(choice: Prompts) -> list[int]:
     return sorted(int(id.removeprefix("row-")) for id in kept(ROWS, choice, 0))
 
 
-def test_half_of_the_rows_teach_and_are_never_kept():
-    assert 160 < len(POOL) < 240
-    assert kept(ROWS, Prompts(reward="words"), 0) == set(POOL)
-    assert [id for id in ROWS if not teaches(id, 1)] != POOL
+def test_half_of_the_prompts_teach_however_they_are_written():
+    prompts = [[{"role": "user", "content": f"Question {number}"}] for number in range(400)]
+    shouted = [[{"role": "user", "content": f"QUESTION  {number}"}] for number in range(400)]
+    taught = [teaches(prompt, 0) for prompt in prompts]
+    assert 160 < sum(taught) < 240
+    assert [teaches(prompt, 0) for prompt in shouted] == taught
+    assert [teaches(prompt, 1) for prompt in prompts] != taught
 
 
 def test_the_highest_and_the_lowest_are_the_ends():
-    pool = [int(id.removeprefix("row-")) for id in POOL]
-    count = round(0.1 * len(pool))
-    highest = Prompts(reward="words", share=0.1, order="highest")
-    lowest = Prompts(reward="words", share=0.1, order="lowest")
-    assert numbers(highest) == pool[-count:]
-    assert numbers(lowest) == pool[:count]
+    assert numbers(Prompts(reward="words")) == list(range(400))
+    assert numbers(Prompts(reward="words", share=0.1)) == list(range(360, 400))
+    assert numbers(Prompts(reward="words", share=0.1, order="lowest")) == list(range(40))
 
 
 def test_a_random_share_is_part_of_a_larger_one_and_of_no_order():
     tenth, half = (
         set(numbers(Prompts(reward="words", share=share, order="random"))) for share in (0.1, 0.5)
     )
-    assert tenth < half
-    assert 120 < sum(half) / len(half) < 280
+    assert (len(tenth), len(half)) == (40, 200) and tenth < half
+    assert 180 < sum(half) / len(half) < 220
