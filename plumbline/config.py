@@ -29,6 +29,7 @@ from plumbline.schema import (
     GivenModel,
     JudgeChoice,
     Name,
+    Prompts,
     Report,
     Select,
     Setting,
@@ -145,6 +146,11 @@ class Experiment(Strict):
     def labels(self, method: str) -> str:
         """The labels it learns from, a key of `data.labels.RULES`."""
         return entry(self.methods, method)[0].labels
+
+    def prompts(self, method: str) -> Prompts | None:
+        """Which prompts it learns from, where not from all."""
+        given = entry(self.methods, method)[0].prompts
+        return given and Prompts(**given)
 
     def benchmark(self, name: str) -> plugins.BenchmarkSpec:
         """The benchmark's specification, from `benchmarks/` or `benchmark_paths`; read once."""

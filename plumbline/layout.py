@@ -108,6 +108,10 @@ class SettingFolder:
     def embeddings(self, feedback: str) -> Path:
         return self.folder / "embeddings" / f"{feedback}.parquet"
 
+    def rewards(self, reward: str) -> Path:
+        """What a trained reward says of the answers to prompts that it was not trained on."""
+        return self.folder / "rewards" / f"{reward}.parquet"
+
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)
 

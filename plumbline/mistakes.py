@@ -120,7 +120,20 @@ def _entry_problems(name: str, raw: dict[str, Any]) -> list[str]:
         problems.append(
             f".labels: win_rate ranks lists, and {spec.name} learns from {spec.feedback}"
         )
-    return problems
+    if methods[name].get("prompts") and spec.feedback != "pairs":
+        problems.append(f".prompts: a reward labels pairs; {spec.name} learns from {spec.feedback}")
+    return [*problems, *_untrainable(methods[name].get("prompts"), raw)]
+
+
+def _untrainable(prompts: Any, raw: dict[str, Any]) -> Iterator[str]:
+    """Settings in which the reward of `prompts` has no recipe."""
+    if prompts and prompts["reward"] == "model":
+        for name, setting in _mapping(raw, "settings").items():
+            if isinstance(setting, dict) and not setting.get("sft"):
+                yield (
+                    f".prompts.reward: model is trained by the recipe settings.{name}.sft, which "
+                    "is missing; give it, or choose head or words"
+                )
 
 
 def _variant_problems(
@@ -131,6 +144,8 @@ def _variant_problems(
     if "labels" in own and own["labels"] not in allowed:
         hint = _hint(str(own["labels"]), allowed)
         yield f".labels: must be one of {', '.join(allowed)}, got {own['labels']!r}{hint}"
+    if own.get("prompts") is not None:
+        yield from _prompts_problems(own)
     if "like" in own:
         yield from _like_problems(name, methods, folders)
     elif "labels" in own:
@@ -138,22 +153,44 @@ def _variant_problems(
             ".labels: a control has a name of its own beside its method, "
             f"e.g. {name}_control: {{like: {name}, labels: {own['labels']}}}"
         )
+    elif "prompts" in own:
+        yield (
+            ".prompts: a variant has a name of its own beside its method, "
+            f"e.g. {name}_half: {{like: {name}, prompts: {{reward: model, share: 0.5}}}}"
+        )
+
+
+def _prompts_problems(own: dict[str, Any]) -> Iterator[str]:
+    try:
+        schema.Prompts.model_validate(own["prompts"])
+    except ValidationError as error:
+        for item in error.errors():
+            yield "." + _sentence(item | {"loc": ("prompts", *item["loc"])}, _known_keys())
+    if own.get("labels", "given") != "given":
+        yield f".labels: the reward of prompts labels them, got {own['labels']!r} too; remove one"
 
 
 def _like_problems(
     name: str, methods: dict[str, dict[str, Any]], folders: tuple[Path, ...]
 ) -> Iterator[str]:
-    like, labels = methods[name]["like"], methods[name].get("labels", "given")
+    like = methods[name]["like"]
     others = [key for key, value in methods.items() if key != plugins.SFT and "like" not in value]
     if like not in others:
         hint = _hint(str(like), others)
         yield f".like: {like!r} is not a method of this file{hint}; known: {', '.join(others)}"
-    elif labels == "given" and schema.entry(methods, name)[1] == methods[like]:
-        yield f".like: this is {like} itself; give it labels or other values"
+    elif _is_itself(methods, name):
+        yield f".like: this is {like} itself; give it labels, prompts or other values"
     if not re.fullmatch(schema.NAME, str(name)):
         yield ": a name has lower-case letters, digits and _, and begins with a letter"
     if name in _files(folders):
         yield ".like: a file of methods has this name; give the variant another"
+
+
+def _is_itself(methods: dict[str, dict[str, Any]], name: str) -> bool:
+    """Whether a variant differs in nothing from the method that it is like."""
+    variant, values = schema.entry(methods, name)
+    same = variant.labels == "given" and variant.prompts is None
+    return same and values == methods[variant.like]
 
 
 def _files(folders: tuple[Path, ...]) -> set[str]:

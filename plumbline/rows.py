@@ -127,6 +127,10 @@ ANNOTATION = pa.schema(
     [("id", pa.string()), ("index", pa.int64()), ("values", pa.list_(pa.float64()))]
 )
 
+#: A trained reward (nats; only differences at one prompt mean something) of each completion of a
+#: feedback row.
+REWARDS = pa.schema([("id", pa.string()), ("rewards", pa.list_(pa.float64()))])
+
 #: Training dynamics in long form; `split` is train (this batch) or probe (fixed held-out rows).
 DYNAMICS = pa.schema(
     [

@@ -259,8 +259,20 @@ CONTROLS = {
 LABELS = CONTROLS | {"win_rate": "win-rate scores"}
 
 
+class Prompts(Strict):
+    """A share of the prompts to train on, by their preference variance under a trained reward that
+    labels their pairs too; see `data.preference_variance`.
+
+    reward: a key of `train.bradley_terry.REWARDS`. share: of the half that no reward is trained on.
+    """
+
+    reward: Literal["model", "head", "words"]
+    order: Literal["highest", "lowest", "random"] = "highest"
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class Variant(Strict):
-    """A method that stands in the tables a second time, with other labels or other values.
+    """A method that stands in the tables a second time, with other labels, prompts or values.
 
     like: the method of the same file whose feedback, loss and values it takes; what it says itself
     goes before.
@@ -268,6 +280,7 @@ class Variant(Strict):
 
     like: str
     labels: Literal["given", "random", "flipped", "longer", "win_rate"] = "given"
+    prompts: Prompts | None = None
 
 
 def entry(methods: dict[str, dict[str, Any]], name: str) -> tuple[Variant, dict[str, Any]]:

@@ -16,7 +16,7 @@ from plumbline import config
 from plumbline.errors import ConfigError
 from plumbline.layout import point_name
 from plumbline.plugins import METHODS, names_in, read_method
-from plumbline.schema import grid
+from plumbline.schema import Prompts, grid
 
 TEXT = """
 experiment: trial
@@ -99,6 +99,11 @@ def test_the_example_is_right(raw):
     assert config.parse(raw).experiment == "trial"
 
 
+def prompts(**given: object) -> dict:
+    """A variant of DPO that learns from prompts which a reward chose."""
+    return {"like": "dpo", "prompts": {"reward": "words"} | given}
+
+
 #: path of the edited key, its new value, where the mistake is said to be, words of the sentence
 MISTAKES = [
     # misspelt names: the nearest one that exists
@@ -160,6 +165,16 @@ MISTAKES = [
     ),
     ("methods.V", {"like": "dpo", "labels": "random"}, "methods.V: ", ["lower-case letters"]),
     ("methods.kto", {"like": "dpo", "labels": "random"}, "methods.kto.like: ", ["another"]),
+    ("methods.v", {"like": "dpo", "prompts": 3}, "methods.v.prompts: ", ["got 3"]),
+    ("methods.v", {"like": "dpo", "prompts": None}, "methods.v.like: ", ["this is dpo itself"]),
+    ("methods.v", {"like": "dpo", "prompts": {}}, "methods.v.prompts.reward: ", ["required"]),
+    ("methods.v", prompts(rewards="model"), "methods.v.prompts.rewards: ", ["mean 'reward'"]),
+    ("methods.v", prompts(reward="modle"), "methods.v.prompts.reward: ", ["'model'", "'modle'"]),
+    ("methods.v", prompts(share=0), "methods.v.prompts.share: ", ["greater than 0", "got 0"]),
+    ("methods.v", prompts(order="best"), "methods.v.prompts.order: ", ["'highest'", "'best'"]),
+    ("methods.v", prompts() | {"like": "pro_b"}, "methods.v.prompts: ", ["pairs", "singles"]),
+    ("methods.v", prompts() | {"labels": "random"}, "methods.v.labels: ", ["'random'", "remove"]),
+    ("methods.dpo.prompts", {"reward": "head"}, "methods.dpo.prompts: ", ["{like: dpo, prompts"]),
     ("methods.dpo.labels", "flipped", "methods.dpo.labels: ", ["{like: dpo, labels: flipped}"]),
     ("seeds", [], "seeds: ", ["at least 1"]),
     ("seeds", [0, 1, 0], "seeds: ", ["each seed once"]),
@@ -229,6 +244,13 @@ def test_no_kind_of_like_or_labels_is_a_traceback(raw, key, value):
     variant = {"like": "dpo", "labels": "random", key: value}
     [line] = problems(edited(raw, "methods.v", variant))
     assert line.startswith(f"methods.v.{key}: ") and repr(value) in line
+
+
+def test_a_reward_without_a_recipe_is_a_mistake(raw):
+    del raw["settings"]["small"]["sft"]
+    config.parse(edited(raw, "methods.v", prompts()))
+    [line] = problems(edited(raw, "methods.v", prompts(reward="model")))
+    assert line.startswith("methods.v.prompts.reward: ") and "settings.small.sft" in line
 
 
 def test_a_variant_is_of_a_method_and_not_of_a_variant(raw):
@@ -463,6 +485,13 @@ def test_a_variants_own_values_go_before(raw):
     assert config.parse(raw).points("balanced") == [
         {"beta": 0.3, "alpha": 2.5, "undesirable_weight": 99}
     ]
+
+
+def test_a_variant_says_which_prompts_it_learns_from(raw):
+    raw["methods"]["tenth"] = prompts(share=0.1)
+    experiment = config.parse(raw)
+    assert experiment.prompts("tenth") == Prompts(reward="words", share=0.1, order="highest")
+    assert [experiment.prompts(name) for name in ("sft", "dpo")] == [None, None]
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=4, unique=True))

@@ -117,6 +117,7 @@ SECTIONS = {
     "GivenModel": "`models.NAME`",
     "Experiment": "The file",
     "Variant": "`methods.NAME`, a variant",
+    "Prompts": "`prompts` of a variant",
     "Setting": "`settings.NAME`",
     "ToylandData": "`data` of source `toyland`",
     "FactsData": "`data` of source `toyland_facts`",

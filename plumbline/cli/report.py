@@ -50,6 +50,7 @@ def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Secti
         titles=tables.shown_titles(experiment, folders),
         feedback=tables.feedback(experiment),
         dynamics_point=report.dynamics_point,
+        prompts=tables.prompts(experiment),
     )
     rows = read_rows(experiment.folder.dynamics)
     setting = experiment.settings[name]

@@ -22,7 +22,16 @@ from plumbline.config import Experiment
 from plumbline.errors import ConfigError
 from plumbline.layout import SettingFolder, point_name
 from plumbline.plugins import SFT
-from plumbline.schema import CONTROLS, LABELS, FileData, JudgeChoice, ScratchModel, Setting, entry
+from plumbline.schema import (
+    CONTROLS,
+    LABELS,
+    FileData,
+    JudgeChoice,
+    Prompts,
+    ScratchModel,
+    Setting,
+    entry,
+)
 from plumbline.schema import Column as Choice
 from plumbline.targets import Target, test_targets
 
@@ -96,11 +105,20 @@ def feedback(experiment: Experiment) -> dict[str, str]:
 
 
 def title(experiment: Experiment, method: str) -> str:
-    """A method's own title; a variant has its labels, or else its name, beside it."""
+    """A method's own title; a variant has its labels or prompts, or else its name, beside it."""
     spec, labels = experiment.method(method), experiment.labels(method)
     if spec.name == method:
         return spec.card.title
+    if prompts := experiment.prompts(method):
+        share = f"{100 * prompts.share:g} % {prompts.order}"
+        return f"{spec.card.title} ({share} by {prompts.reward})"
     return f"{spec.card.title} ({LABELS.get(labels, method)})"
+
+
+def prompts(experiment: Experiment) -> dict[str, Prompts]:
+    """Whom variants learn from whose prompts a reward chose."""
+    found = {name: experiment.prompts(name) for name in experiment.methods}
+    return {name: choice for name, choice in found.items() if choice}
 
 
 def rows_of(experiment: Experiment, folders: SettingFolder) -> list[Row]:

@@ -16,6 +16,7 @@ from plumbline.report.canvas import label_ends, panels, with_our_look
 from plumbline.report.curves import Curve, curve, from_start, series
 from plumbline.report.pro_curves import regularizer, regularizer_gradient
 from plumbline.report.styles import INK, MUTED, PAPER, PAPER_METHODS, Style
+from plumbline.schema import Prompts
 
 Ends = list[tuple[float, float, Style]]
 Runs = dict[str, list[dict[str, Any]]]
@@ -25,6 +26,8 @@ KINDS = {"pairs": "Pairwise feedback", "singles": "Binary feedback", "lists": "S
 
 #: (alpha, beta) drawn by `pro_figure`: equal products start alike, equal alphas end alike.
 PRO_POINTS = ((1.0, 1.0), (1.0, 3.0), (3.0, 1.0), (3.0, 3.0))
+#: How `shares` draws an order of prompts.
+ORDERS = {"highest": "#882255", "random": MUTED, "lowest": "#44AA99"}
 
 
 @with_our_look
@@ -219,6 +222,53 @@ def ranks(table: TableOne, styles: Mapping[str, Style]) -> Figure:
         axes, "", "", f"place (1 is best){' – ' if table.rank_stamp else ''}{table.rank_stamp}"
     )
     return figure
+
+
+@with_our_look
+def shares(table: TableOne, prompts: Mapping[str, Prompts]) -> Figure:
+    """The table's first column by how many prompts were trained on and which, a panel a reward.
+
+    prompts: method -> whom it learns from. Bars: standard deviation over seeds. All prompts are the
+    end of every line. Dotted: aligned methods that nobody chose prompts for.
+    """
+    cells = {line.method: line.cells[0] for line in table.lines if has_value(line.cells[0])}
+    rewards = list(dict.fromkeys(choice.reward for choice in prompts.values()))
+    places = sorted({choice.share for choice in prompts.values()})
+    figure, (row,) = panels(1, len(rewards), width=8.8, height=3.3, sharey=True)
+    ends = {}
+    for axes, reward in zip(row, rewards, strict=True):
+        own = {name: item for name, item in prompts.items() if item.reward == reward}
+        ends[axes] = [
+            end
+            for order, colour in ORDERS.items()
+            for end in draw_order(axes, own, cells, places, Style(order, colour))
+        ]
+        for name in cells.keys() - prompts.keys() - {"sft"}:
+            axes.axhline(cells[name].value, color=MUTED, linewidth=0.9, linestyle=":", zorder=1)
+        axes.set_xticks(range(len(places)), [f"{100 * share:g} %" for share in places])
+        describe(axes, f"Reward: {reward}", "", "share of the prompts")
+    row[0].set_ylabel(table.headings[0].column.title, parse_math=False)
+    return finish(figure, ends)
+
+
+def draw_order(
+    axes: Axes,
+    prompts: Mapping[str, Prompts],
+    cells: Mapping[str, Cell],
+    places: Sequence[float],
+    style: Style,
+) -> Ends:
+    """One line of `shares`; returns where it ends."""
+    found = sorted(
+        (places.index(item.share), cells[name].value, cells[name].spread or 0.0)
+        for name, item in prompts.items()
+        if name in cells and (item.order == style.title or item.share == 1)
+    )
+    if not found:
+        return []
+    x, y, spread = zip(*found, strict=True)
+    axes.errorbar(x, y, spread, color=style.colour, marker="o", markersize=5, capsize=3)
+    return [(x[-1], y[-1], style)]
 
 
 @with_our_look

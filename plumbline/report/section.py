@@ -1,7 +1,7 @@
 """One setting's part of the report, from its rows: table, grid, figures, samples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -19,6 +19,7 @@ from plumbline.report import figures
 from plumbline.report.canvas import to_png, to_svg
 from plumbline.report.page import Picture, Section, samples
 from plumbline.report.styles import Style, method_styles
+from plumbline.schema import Prompts
 
 SAMPLES = 4
 LOG_RATIO_CAPTION = (
@@ -44,6 +45,12 @@ RANK_CAPTION = (
     "Small dots: a method's place in each column, larger where it had that place more often. "
     "Diamond: their mean."
 )
+SHARES_CAPTION = (
+    "Test, mean and standard deviation over seeds. Prompts by their preference variance under the "
+    "panel's reward (arXiv:2510.13022v1), which labels their pairs too; the fewer, the more often "
+    "each is seen: the steps are the same. Dotted: methods that learn from all prompts as the data "
+    "label them."
+)
 PRO_CAPTION = (
     "The regularizer over the difference δ of two log-ratios, divided by β (arXiv:2505.23316v2, "
     "Figure 3): (α/β) K(βδ), with K(d) the divergence of Bernoulli(σ(d)) from a fair coin. Equal "
@@ -58,7 +65,8 @@ class Choices:
     select: the validation metric that chose the points; length: the validation metric drawn
     against it. dynamics_point: the point that training curves are shown at ("beta=0.1"), besides
     each method's selected one; "" for none. methods: all of them, in order; titles: their names;
-    feedback: what those that are trained learn from.
+    feedback: what those that are trained learn from; prompts: of variants whose prompts a reward
+    chose.
     """
 
     select: Column
@@ -67,6 +75,7 @@ class Choices:
     titles: Mapping[str, str]
     feedback: Mapping[str, str]
     dynamics_point: str = ""
+    prompts: Mapping[str, Prompts] = field(default_factory=dict)
 
 
 def section(
@@ -105,7 +114,11 @@ def section(
         table=table,
         grid=quality if filled(quality) else None,
         protocol=protocol,
-        pictures=(*training, *summary_pictures(table, quality, length, styles)),
+        pictures=(
+            *training,
+            *summary_pictures(table, quality, length, styles),
+            *shares_pictures(table, choices.prompts),
+        ),
         samples=samples(answers, SAMPLES),
     )
 
@@ -170,6 +183,14 @@ def summary_pictures(
         figure = figures.ranks(table, styles)
         pictures.append(picture("ranks", "Ranks", RANK_CAPTION, figure))
     return pictures
+
+
+def shares_pictures(table: TableOne, prompts: Mapping[str, Prompts]) -> list[Picture]:
+    """What a choice of prompts does, where there was one and a number came of it."""
+    if not any(line.method in prompts and figures.has_value(line.cells[0]) for line in table.lines):
+        return []
+    title = f"{table.headings[0].column.title} by share of the prompts"
+    return [picture("shares", title, SHARES_CAPTION, figures.shares(table, prompts))]
 
 
 def pro_picture() -> Picture:

@@ -113,8 +113,8 @@ def _example(
 def labelled(examples: Sequence[Example], scores: Sequence[Sequence[float]]) -> list[Example]:
     """Examples with other labels, from a score of each completion; see `data.labels`.
 
-    Of a pair the completion with the higher score is chosen, a single is desirable above 1/2.
-    What belongs to a completion goes where it goes.
+    Of a pair the completion with the higher score is chosen, of equal ones the first; a single is
+    desirable above 1/2. What belongs to a completion goes where it goes.
     """
     return [_labelled(example, own) for example, own in zip(examples, scores, strict=True)]
 
@@ -124,7 +124,7 @@ def _labelled(example: Example, scores: Sequence[float]) -> Example:
         return replace(example, scores=tuple(scores))
     if example.desirable is not None:
         return replace(example, desirable=scores[0] > 0.5)
-    return example if scores[0] > scores[1] else turned(example)
+    return example if scores[0] >= scores[1] else turned(example)
 
 
 def turned(example: Example) -> Example:

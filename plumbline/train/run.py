@@ -30,7 +30,7 @@ from plumbline.model.logprobs import Policy
 from plumbline.plugins import SFT, MethodSpec
 from plumbline.prompts import prompts_of
 from plumbline.rows import DYNAMICS, PROBE
-from plumbline.schema import Setting
+from plumbline.schema import Align, Prompts, Setting
 from plumbline.train.align import Divergence, Dynamics, align
 from plumbline.train.annotate import made_from, with_needs
 from plumbline.train.base import model_digest
@@ -44,6 +44,8 @@ from plumbline.train.reference import (
     with_labels,
     with_prompts,
 )
+from plumbline.train.rewards import chosen_pairs
+from plumbline.train.rewards import made_from as rewarded_from
 from plumbline.train.start import start
 from plumbline.train.trainer import Place
 
@@ -73,6 +75,19 @@ class Bench:
         """What it learns from: the data's own labels, or a control's."""
         return self.experiment.labels(self.method)
 
+    @property
+    def prompts_kept(self) -> Prompts | None:
+        """Which prompts it learns from, where not from all."""
+        return self.experiment.prompts(self.method)
+
+    @property
+    def recipe(self) -> Align:
+        """The setting's; a share of the prompts is seen as often as gives it the steps of all."""
+        recipe = self.setting.align
+        if self.prompts_kept is None:
+            return recipe
+        return recipe.model_copy(update={"epochs": round(recipe.epochs / self.prompts_kept.share)})
+
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The SFT model's."""
@@ -95,7 +110,10 @@ class Bench:
         return with_prompts(given, *where, self.spec.card.needs)
 
     def labelled(self, given: list[Example]) -> list[Example]:
-        """Examples with a control's labels; the data's own need no second look at the rows."""
+        """Examples with a control's labels, or those that a reward chose with its own; the data's
+        own need no second look at the rows."""
+        if self.prompts_kept:
+            return chosen_pairs(given, self.setting, self.folders, self.prompts_kept)
         if self.labels == "given":
             return given
         return with_labels(given, self.setting, self.folders, self.spec.feedback, self.labels)
@@ -156,10 +174,14 @@ class Bench:
             return {"engine": ENGINE, "given": choice.model_dump(exclude={"title"})}
         # Without the key where labels are the data's own, so that older records stay current.
         others = {} if self.labels == "given" else {"labels": self.labels}
+        if self.prompts_kept:
+            others["prompts"] = self.prompts_kept.model_dump() | {
+                "reward": rewarded_from(self.setting, self.folders, self.prompts_kept.reward)
+            }
         return {
             "method": self.spec.digest,
             **others,
-            "recipe": self.setting.align.model_dump(),
+            "recipe": self.recipe.model_dump(),
             **fingerprint(self.setting, self.folders, self.spec.feedback),
             **{
                 need: made_from(self.setting, self.folders, self.spec.feedback, need)
@@ -185,7 +207,7 @@ class Bench:
 
     def align(self, run: Run, parts: Row) -> Row:
         """Train and save; a divergence is an outcome."""
-        recipe, execution = self.setting.align, self.experiment.execution
+        recipe, execution = self.recipe, self.experiment.execution
         policy, _ = start(self.folders.sft, self.setting, execution)
         adapted = recipe.adapter and attach(policy.model, recipe.adapter)
         if execution.gradient_checkpointing:

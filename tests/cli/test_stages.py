@@ -81,6 +81,14 @@ def test_embeddings_are_written_for_who_asks_for_them(done, command):
     assert len(read_vectors(path)) == len(read_rows(done.folders.data("train")))
 
 
+def test_rewards_are_written_for_who_asks_for_them(done, command):
+    path = done.folders.rewards("words")
+    assert not path.exists(), "nobody has"
+    said = command("reward", "tiny.yaml", done.folders.name, "words")
+    assert 0 < len(read_rows(path)) < len(read_rows(done.folders.data("train")))
+    assert "words: prefers what was chosen in " in said
+
+
 def test_align_says_how_each_run_ended_and_makes_none_twice(done, command):
     assert [line for line in done.said["align"].split("\n") if line in ("ok", "current")] == [
         "ok",

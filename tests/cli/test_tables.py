@@ -17,6 +17,7 @@ def variants(place) -> config.Experiment:
         "long": {"like": "pro_s", "labels": "longer"},
         "rates": {"like": "pro_s", "labels": "win_rate"},
         "strict": {"like": "dpo", "beta": 1},
+        "few": {"like": "dpo", "prompts": {"reward": "head", "share": 0.1, "order": "lowest"}},
     }
     return config.parse(raw)
 
@@ -31,10 +32,11 @@ def test_a_variant_says_what_it_is(variants):
         "long": "PRO-S (longer-is-better labels)",
         "rates": "PRO-S (win-rate scores)",
         "strict": "DPO (strict)",
+        "few": "DPO (10 % lowest by head)",
     }
 
 
 def test_controls_are_not_ranked_and_other_variants_are(variants):
     rule = rank_rule(variants)
     assert dict(rule.barred) == dict.fromkeys(("chance", "wrong", "long"), "a control")
-    assert rule.ranked(variants.methods) == ("dpo", "pro_s", "rates", "strict")
+    assert rule.ranked(variants.methods) == ("dpo", "pro_s", "rates", "strict", "few")

@@ -3,7 +3,17 @@
 import pytest
 from matplotlib.text import Text
 
-from plumbline.aggregate import Cell, Column, Grid, GridRow
+from plumbline.aggregate import (
+    Cell,
+    Column,
+    Grid,
+    GridRow,
+    Heading,
+    Line,
+    Rank,
+    RankRule,
+    TableOne,
+)
 from plumbline.report.canvas import to_svg
 from plumbline.report.figures import (
     frontier,
@@ -12,8 +22,10 @@ from plumbline.report.figures import (
     pro_figure,
     progress,
     ranks,
+    shares,
 )
 from plumbline.report.styles import method_styles
+from plumbline.schema import Prompts
 
 STYLES = method_styles(["sft", "dpo", "kto"], {"dpo": "DPO", "kto": "$K_{TO}$ <b>"})
 POINTS = {"dpo": "beta=0.1", "kto": "beta=0.1"}
@@ -155,3 +167,29 @@ def test_the_regularizer_and_its_gradient_end_where_they_must():
     regularizer, gradient = pro_figure(((3.0, 3.0),)).axes
     assert gradient.get_lines()[0].get_ydata()[-1] == pytest.approx(1.5, abs=1e-9)
     assert regularizer.get_lines()[0].get_ydata()[160] == 0.0
+
+
+def test_shares_draw_a_line_an_order_that_ends_at_all_prompts():
+    """By share; a cell that is missing is left out, and who chose no prompts is a dotted line."""
+    values = {"all": 30.0, "half_low": 20.0, "half_high": 40.0, "tenth_high": 35.0, "dpo": 33.0}
+    lines = [
+        Line(name, name, "beta=0.3", (Cell(value, 1.0, 3, "ok"),), Rank(None, ()))
+        for name, value in [*values.items(), ("tenth_low", None), ("sft", 5.0)]
+    ]
+    prompts = {
+        "all": Prompts(reward="head"),
+        "half_high": Prompts(reward="head", share=0.5),
+        "half_low": Prompts(reward="head", share=0.5, order="lowest"),
+        "tenth_high": Prompts(reward="head", share=0.1),
+        "tenth_low": Prompts(reward="head", share=0.1, order="lowest"),
+    }
+    heading = Heading(Column("toyland", "win_rate", "Wins"), "higher", "1", "toyland-gold", "1")
+    table = TableOne("toyland", (heading,), tuple(lines), RankRule(), ())
+    figure = shares(table, prompts)
+    [axes] = figure.axes
+    drawn = [line.get_xydata().tolist() for line in axes.get_lines() if line.get_marker() == "o"]
+    assert drawn == [[[0, 35], [1, 40], [2, 30]], [[2, 30]], [[1, 20], [2, 30]]]
+    dotted = [line.get_ydata()[0] for line in axes.get_lines() if line.get_linestyle() == ":"]
+    assert dotted == [33]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["10 %", "50 %", "100 %"]
+    assert sorted(texts(figure)) == ["highest", "lowest", "random"]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from plumbline.aggregate import Column, RankRule, table_one
 from plumbline.report.section import Choices, section
+from plumbline.schema import Prompts
 
 CHOICES = Choices(
     select=Column("toyland", "win_rate", "Win rate"),
@@ -81,6 +82,12 @@ def test_likelihoods_are_drawn_where_feedback_is_of_several_kinds():
         found = make(rows, curves, both)
         names = [picture.name for picture in found.pictures if "likelihoods" in picture.name]
         assert names == expected
+
+
+def test_a_choice_of_prompts_has_its_figure_where_there_is_a_number():
+    chosen = replace(CHOICES, prompts={"dpo": Prompts(reward="head", share=0.5)})
+    assert [picture.name for picture in make(ROWS, [], chosen).pictures][-1] == "shares"
+    assert make([], [], chosen).pictures == ()
 
 
 def test_without_any_row_a_section_is_a_table_of_gaps():

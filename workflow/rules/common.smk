@@ -51,6 +51,7 @@ wildcard_constraints:
     feedback="pairs|singles|lists|traceless",
     need="|".join(plugins.ANNOTATED),
     side="chosen|rejected",
+    reward="model|head|words",
 
 
 def chunks(items, size):
@@ -127,14 +128,16 @@ def updated(paths):
 
 
 def method_digest(method):
-    """Changes with the method's code, with a variant's labels, or with the choice of a given model;
-    None for SFT."""
+    """Changes with the method's code, with a variant's labels or prompts, or with the choice of a
+    given model; None for SFT."""
     if method in EXPERIMENT.models:
         return EXPERIMENT.models[method].model_dump(exclude={"title"})
     if method == plugins.SFT:
         return None
     labels = EXPERIMENT.labels(method)
     others = [] if labels == "given" else [labels]
+    if prompts := EXPERIMENT.prompts(method):
+        others.append(prompts.model_dump_json())
     return " ".join([EXPERIMENT.method(method).digest, *others])
 
 
@@ -159,8 +162,9 @@ def method_references(folders, method):
     """The reference file that a method's feedback needs, and what else it asks to be computed."""
     if not trained(method):
         return []
-    spec = EXPERIMENT.method(method)
+    spec, prompts = EXPERIMENT.method(method), EXPERIMENT.prompts(method)
     return [
+        *([folders.rewards(prompts.reward)] if prompts else []),
         *map(folders.reference, spec.references),
         *([folders.embeddings(spec.feedback)] if spec.embedded else []),
         *(folders.annotation(spec.feedback, need) for need in spec.annotated),
