@@ -118,6 +118,14 @@ class SettingFolder:
     def selection(self, experiment: str, method: str) -> Path:
         return self.folder / "selection" / experiment / f"{method}.json"
 
+    def passes(self) -> list[Path]:
+        """What passes over the training rows have left, and the models that served them."""
+        found = [
+            *self.folder.glob("reference/*.parquet"),
+            *self.folder.glob("embeddings/*.parquet"),
+        ]
+        return sorted([*found, *self.folder.glob("auxiliary/*/record.json")])
+
     def selections(self, method: str) -> list[Path]:
         """A method's selection files that are there, of all experiments."""
         return sorted(self.folder.glob(f"selection/*/{method}.json"))
@@ -229,6 +237,16 @@ class ExperimentFolder:
         return self.folder / "config" / f"{digest}.json"
 
     @property
+    def provenance(self) -> Path:
+        """Who made each file that the tables are made from, and in which environment."""
+        return self.folder / "provenance.json"
+
+    @property
+    def audit(self) -> Path:
+        """The judge's audit as it was when the tables were made."""
+        return self.folder / "audit.json"
+
+    @property
     def rows(self) -> Path:
         return self.folder / "rows.parquet"
 
@@ -257,6 +275,16 @@ class ExperimentFolder:
 def parts(path: Path) -> Path:
     """Where the parts of a file lie, of a pass that has not ended."""
     return path.with_suffix(".parts")
+
+
+def trace(path: Path) -> Path:
+    """Beside a file: the command, the environment and the seconds that made it."""
+    return path.with_name(f"{path.name}.made.json")
+
+
+def environment(name: str) -> Path:
+    """Versions and machine of the processes that made files, by their digest."""
+    return RESULTS / "environments" / f"{name}.json"
 
 
 def ledger() -> Path:

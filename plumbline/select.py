@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from statistics import fmean
 from typing import Any
 
 from plumbline.artifacts import read_rows, write_json
 from plumbline.config import Experiment
 from plumbline.layout import SettingFolder, point_name
+from plumbline.provenance import leave_trace
 
 
 def select(experiment: Experiment, folders: SettingFolder, method: str) -> None:
@@ -15,7 +17,7 @@ def select(experiment: Experiment, folders: SettingFolder, method: str) -> None:
 
     A point with a seed that has no value is not a candidate. Equal points: the first of the grid.
     """
-    choice = experiment.select
+    started, choice = time.perf_counter(), experiment.select
     better = _direction(experiment)
     candidates = [
         _candidate(experiment, folders, method, point_name(point))
@@ -36,6 +38,7 @@ def select(experiment: Experiment, folders: SettingFolder, method: str) -> None:
             "candidates": candidates,
         },
     )
+    leave_trace(folders.selection(experiment.experiment, method), started)
 
 
 def _direction(experiment: Experiment) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from plumbline.aggregate import Column, RankRule, TableOne, table_one
@@ -12,7 +10,8 @@ from plumbline.config import Experiment
 from plumbline.errors import ConfigError
 from plumbline.layout import SettingFolder
 from plumbline.plugins import SFT
-from plumbline.schema import CONTROLS, LABELS, FileData, JudgeChoice, ScratchModel, Setting
+from plumbline.provenance import versions_words
+from plumbline.schema import CONTROLS, LABELS, FileData, ScratchModel, Setting
 from plumbline.schema import Column as Choice
 
 Row = dict[str, Any]
@@ -26,8 +25,6 @@ AUDITED = (
     "same_winner",
     "first_place",
 )
-#: Packages whose version can change a number.
-VERSIONS = ("torch", "transformers", "lm-eval", "alpaca-eval", "fschat")
 
 
 def column(experiment: Experiment, choice: Choice) -> Column:
@@ -101,19 +98,25 @@ def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> d
         "Selection": f"best mean {select.benchmark} {select.metric} on validation, per method, "
         f"of at most {experiment.grid_points} points",
         "Alignment seeds": ", ".join(map(str, experiment.seeds)),
-        "Versions": ", ".join(f"{name} {version(name)}" for name in ("plumbline", *VERSIONS)),
-        "Judge audit": audit_words(experiment.judge),
+        "Versions": versions_words(environments(experiment)),
+        "Judge audit": audit_words(experiment),
     }
 
 
-def audit_words(judge: JudgeChoice) -> str:
+def environments(experiment: Experiment) -> list[Row]:
+    """Where the experiment's numbers were made, each environment once."""
+    return [*read_json(experiment.folder.provenance)["environments"].values()]
+
+
+def audit_words(experiment: Experiment) -> str:
     """How far the judge agrees with recorded verdicts; "" where nothing was measured.
 
     Raises ConfigError where the audit is of another judge.
     """
+    judge = experiment.judge
     if judge.audit is None:
         return ""
-    found = read_json(Path(judge.audit))
+    found = read_json(experiment.folder.audit)
     name, number = judge.identity
     if (found["judge"], found["version"]) != (name, number):
         raise ConfigError(
