@@ -120,11 +120,8 @@ class SettingFolder:
 
     def passes(self) -> list[Path]:
         """What passes over the training rows have left, and the models that served them."""
-        found = [
-            *self.folder.glob("reference/*.parquet"),
-            *self.folder.glob("embeddings/*.parquet"),
-        ]
-        return sorted([*found, *self.folder.glob("auxiliary/*/record.json")])
+        patterns = ("reference/*.parquet", "embeddings/*.parquet", "auxiliary/*/record.json")
+        return sorted(path for pattern in patterns for path in self.folder.glob(pattern))
 
     def selections(self, method: str) -> list[Path]:
         """A method's selection files that are there, of all experiments."""

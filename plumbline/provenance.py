@@ -50,7 +50,7 @@ def leave_trace(path: Path, started: float) -> None:
 
 
 def trace_of(path: Path) -> Row | None:
-    """What `leave_trace` left for the file as it is now; None where that is another's, or nothing."""
+    """What `leave_trace` left for the file as it is now; None where it is of another, or absent."""
     trace = layout.trace(path)
     if not trace.is_file() or not path.is_file():
         return None

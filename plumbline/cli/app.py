@@ -344,6 +344,32 @@ def contamination(
     overlap.run(experiment, train, items)
 
 
+@app.command("export", rich_help_panel=BY_HAND)
+def export_run(
+    experiment: ExperimentFile,
+    out: Annotated[Path, typer.Argument(help="the archive to write, .zip")],
+    responses: Annotated[bool, typer.Option("--responses", help="prompts and answers too")] = False,
+    judgments: Annotated[
+        bool, typer.Option("--judgments", help="the ledger's, with the texts judged")
+    ] = False,
+) -> None:
+    """Write a finished run as one archive (Workflow Run RO-Crate), without models and texts."""
+    from plumbline.cli import archive
+
+    archive.export(experiment, out, responses, judgments)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def tables(
+    crate: Annotated[Path, typer.Argument(help="an archive that export or merge wrote")],
+    out: Annotated[Path, typer.Argument(file_okay=False, help="the folder to write them to")],
+) -> None:
+    """Derive all tables of an archive anew; needs no GPU, no judge and no torch."""
+    from plumbline.cli import archive
+
+    archive.tables(crate, out)
+
+
 @judge.command()
 def serve(
     name: Annotated[
