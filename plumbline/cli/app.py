@@ -344,6 +344,21 @@ def contamination(
     overlap.run(experiment, train, items)
 
 
+@app.command(rich_help_panel=BY_HAND)
+def why(
+    experiment: ExperimentFile,
+    table: Annotated[str, typer.Argument(help="table1 or validation_grid")],
+    method: Annotated[str, typer.Argument(help="the line, by name or title")],
+    column: Annotated[str, typer.Argument(help="the column's title, or the grid's point")],
+    setting: Annotated[str | None, typer.Option(help="where the file has several")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the whole chain")] = False,
+) -> None:
+    """Print the files and commands behind a cell, from the table back to the data."""
+    from plumbline.cli import why as chain
+
+    chain.run(experiment, table, method, column, setting, as_json)
+
+
 @app.command("export", rich_help_panel=BY_HAND)
 def export_run(
     experiment: ExperimentFile,
