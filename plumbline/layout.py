@@ -244,6 +244,11 @@ class ExperimentFolder:
         return self.folder / "audit.json"
 
     @property
+    def apart(self) -> Path:
+        """Of two merged archives: why settings do not stand in one table with others."""
+        return self.folder / "apart.json"
+
+    @property
     def rows(self) -> Path:
         return self.folder / "rows.parquet"
 
@@ -272,6 +277,14 @@ class ExperimentFolder:
 def parts(path: Path) -> Path:
     """Where the parts of a file lie, of a pass that has not ended."""
     return path.with_suffix(".parts")
+
+
+def moved(path: Path, setting: SettingFolder, experiment: str) -> Path:
+    """Where a file of a setting lies in another setting; a selection, in that of `experiment`."""
+    inside = path.parts[len(setting.folder.parts) :]
+    if inside[0] == "selection":
+        inside = (inside[0], experiment, *inside[2:])
+    return setting.folder.joinpath(*inside)
 
 
 def trace(path: Path) -> Path:

@@ -385,6 +385,18 @@ def tables(
     archive.tables(crate, out)
 
 
+@app.command(rich_help_panel=BY_HAND)
+def merge(
+    one: Annotated[Path, typer.Argument(help="an archive")],
+    other: Annotated[Path, typer.Argument(help="another")],
+    out: Annotated[Path, typer.Argument(help="the archive to write, .zip")],
+) -> None:
+    """Make one archive of two; what cannot be compared stays apart, and says why."""
+    from plumbline.cli import archive
+
+    archive.merge(one, other, out)
+
+
 @judge.command()
 def serve(
     name: Annotated[

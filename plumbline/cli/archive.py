@@ -13,11 +13,10 @@ from plumbline.cli import aggregate
 from plumbline.config import Experiment
 from plumbline.errors import IntegrityError
 from plumbline.judge.ledger import Ledger
-from plumbline.operate.archive import pack, unpacked
+from plumbline.operate.archive import EXPERIMENTS, JUDGMENTS, METADATA, pack, unpacked
+from plumbline.operate.merge import experiments
+from plumbline.operate.merge import merge as united
 
-#: The experiment as it was read, overrides included, in an archive.
-EXPERIMENT = "experiment.json"
-JUDGMENTS = "judgments.jsonl"
 #: What the workflow is, of the checkout.
 WORKFLOW = ("Snakefile", "environment.yml", "constraints.txt", "workflow/rules/*.smk")
 
@@ -42,24 +41,29 @@ def export(experiment: Path, out: Path, responses: bool, judgments: bool) -> Non
         if judgments:
             files[JUDGMENTS] = Path(temporary) / JUDGMENTS
             write_text(files[JUDGMENTS], judgment_lines(chosen))
-        write_crate(out, files, chosen)
+        write_crate(out, files, [chosen])
     print(f"{len(files)} files, {out.stat().st_size / 2**20:.1f} MiB: {out}")
 
 
-def write_crate(out: Path, files: dict[str, Path], experiment: Experiment) -> None:
+def write_crate(out: Path, files: dict[str, Path], found: list[Experiment]) -> None:
     """Write files, by their names inside, with what they say of themselves."""
     from plumbline.operate.crate import metadata
 
-    report = experiment.report
-    provenance = read_json(files[str(experiment.folder.provenance)])
-    pack(out, files, metadata(files, report.title, report.lead or report.title, provenance))
+    several = [read_json(files[str(item.folder.provenance)]) for item in found]
+    provenance = {
+        part: {name: value for each in several for name, value in each[part].items()}
+        for part in ("files", "environments")
+    }
+    title = "; ".join(item.report.title for item in found)
+    text = " ".join(item.report.lead for item in found).strip() or title
+    pack(out, files, metadata(files, title, text, provenance))
 
 
 def members(experiment: Experiment, responses: bool) -> dict[str, Path]:
     """What an archive holds: the file of each name inside. No model, no text that was asked or
     answered, unless `responses`."""
     home = plugins.HOME
-    files = {EXPERIMENT: experiment.write()}
+    files = {f"{EXPERIMENTS}/{experiment.experiment}.json": experiment.write()}
     for pattern in WORKFLOW:
         files |= {str(path.relative_to(home)): path for path in sorted(home.glob(pattern))}
     files |= plugin_files(experiment)
@@ -125,14 +129,31 @@ def tables(archive: Path, out: Path) -> None:
     """
     out = out.resolve()
     with unpacked(archive) as folder, chdir(folder):
-        experiment = config.archived(read_json(Path(EXPERIMENT)), folder)
-        found = derived(experiment)
-        for name, text in found.items():
-            write_text(out / name, text)
-        different = differing(found, experiment.folder.tables)
+        several = [(item, derived(item)) for item in experiments(Path())]
+        found = {name: text for _, texts in several for name, text in texts.items()}
+        different = [
+            path for item, texts in several for path in differing(texts, item.folder.tables)
+        ]
+    for name, text in found.items():
+        write_text(out / name, text)
     if different:
         raise IntegrityError(
-            f"{len(different)} of {len(found)} tables in {out} differ from the archive's own, "
-            f"{different[0]} first: it was made by another version of Plumbline"
+            f"{len(different)} of {len(found)} tables in {out} are not the archive's own, "
+            f"{different[0]} first: another version of Plumbline made it, see its metadata"
         )
     print(f"{len(found)} tables, each byte for byte the archive's: {out}")
+
+
+def merge(one: Path, other: Path, out: Path) -> None:
+    """Make one archive of two, with tables of what is comparable."""
+    out = out.resolve()
+    with unpacked(one) as folder, unpacked(other) as second:
+        told = united(folder, second)
+        with chdir(folder):
+            found = experiments(Path())
+            for item in found:
+                for name, text in derived(item).items():
+                    write_text(item.folder.tables / name, text)
+            paths = [path for path in sorted(Path().rglob("*")) if path.is_file()]
+            write_crate(out, {str(path): path for path in paths if str(path) != METADATA}, found)
+    print(*told, f"{len(paths) - 1} files: {out}", sep="\n")

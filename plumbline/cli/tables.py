@@ -98,9 +98,17 @@ def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> d
         "Selection": f"best mean {select.benchmark} {select.metric} on validation, per method, "
         f"of at most {experiment.grid_points} points",
         "Alignment seeds": ", ".join(map(str, experiment.seeds)),
+        "Kept apart": apart_words(experiment, folders),
         "Versions": versions_words(environments(experiment)),
         "Judge audit": audit_words(experiment),
     }
+
+
+def apart_words(experiment: Experiment, folders: SettingFolder) -> str:
+    """Why two archives' runs do not stand in one table; "" for a run of one piece."""
+    path = experiment.folder.apart
+    names = {item.name: name for name, item in experiment.setting_folders().items()}
+    return read_json(path)[names[folders.name]] if path.is_file() else ""
 
 
 def environments(experiment: Experiment) -> list[Row]:

@@ -23,6 +23,10 @@ METADATA = "ro-crate-metadata.json"
 TIME = (1980, 1, 1, 0, 0, 0)
 #: One part of a path inside: it cannot lead out of a folder, nor hide in it.
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]*")
+#: The experiments, as they were read, overrides included: a folder with a file for each.
+EXPERIMENTS = "experiments"
+#: The ledger's judgments of the items, lines of JSON.
+JUDGMENTS = "judgments.jsonl"
 MOST_FILES = 100_000
 #: Unpacked, in all.
 MOST_BYTES = 8 * 2**30

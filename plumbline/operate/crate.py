@@ -27,7 +27,7 @@ PROFILES = (
 WORKFLOW = "Snakefile"
 LICENSE = "https://spdx.org/licenses/Apache-2.0"
 #: What the run was made from; all other files came out of it, or are the workflow's.
-INPUTS = ("experiment.json", "losses/", "benchmarks/")
+INPUTS = ("experiments/", "losses/", "benchmarks/", "also/")
 CODE = (WORKFLOW, "workflow/", "environment.yml", "constraints.txt")
 
 
