@@ -91,7 +91,7 @@ def results(experiment: Experiment, responses: bool) -> list[Path]:
     records = [path for path in aggregate.sources(experiment) if path.suffix == ".json"]
     settings = [item.record for item in experiment.setting_folders().values()]
     answers = [where.responses(name) for where, name in aggregate.evaluations(experiment)]
-    tables = sorted(path for path in folder.tables.rglob("*") if path.is_file())
+    tables = sorted(folder.tables.glob("*/*.*"))
     return [*settings, *records, *own, *tables, *(answers if responses else [])]
 
 

@@ -152,7 +152,8 @@ def described(title: str, steps: list[Step], environments: Row) -> Row:
 
 
 def tree(title: str, root: Step, order: list[str]) -> Tree:
-    """The chain as a tree: from the table down to the data; a file that returns is not told again.
+    """The chain from the table down to the data. A file is made from the next one at its level, and
+    from those below it; one that returns is not told again.
 
     order: the commands, whose numbers stand at the files.
     """
@@ -164,18 +165,37 @@ def tree(title: str, root: Step, order: list[str]) -> Tree:
             return
         seen.add(step.path)
         branch = parent.add(label(step, order))
-        for source in step.sources:
+        if step.what == "selection":  # each has a chain of its own, of the validation grid
+            branch.add(Text("; ".join(map(candidate, step.sources))))
+            return
+        beside, after = split(step.sources)
+        for source in beside:
             add(branch, source)
+        for source in after:
+            add(parent, source)
 
     whole = Tree(Text(title, style="bold green"))
     add(whole, root)
     return whole
 
 
+def split(sources: tuple[Step, ...]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """What stands below a file, and what it goes on with: nothing where all are of one kind."""
+    alike = len(sources) > 1 and len({source.what for source in sources}) == 1
+    return (sources, ()) if alike else (sources[:-1], sources[-1:])
+
+
+def candidate(step: Step) -> str:
+    """What a selection looked at, in a few words."""
+    facts = step.facts
+    return f"{facts['point']} seed {facts['seed']}: {short(facts['value'])}"
+
+
 def label(step: Step, order: list[str]) -> Text:
     """A file in three lines: what it is and says, where it lies, who made it."""
     facts = ", ".join(f"{name} {short(value)}" for name, value in step.facts.items() if told(value))
-    lines = [Text.assemble((step.what, "bold"), f"  {facts}"), Text(str(step.path), style="cyan")]
+    head = Text("  ").join(filter(None, [Text(step.what, style="bold"), Text(facts)]))
+    lines = [head, Text(str(step.path), style="cyan")]
     if step.digest or step.trace:
         lines.append(Text(made(step, order), style="dim"))
     return Text("\n").join(lines)
@@ -203,7 +223,7 @@ def made(step: Step, order: list[str]) -> str:
         parts += [
             f"{trace['seconds']:g} s",
             trace["finished"].removesuffix("+00:00") + "Z",
-            f"in {trace['environment'][:SHORT]}",
+            f"in {trace['environment']}",
             f"by [{order.index(trace['command']) + 1}]",
         ]
     return " · ".join(parts)
@@ -213,4 +233,4 @@ def environment_words(name: str, environment: Row) -> str:
     """An environment in a line or two."""
     code = f"code {short(environment['code'])}, engine {environment['engine']}"
     where = f"Python {environment['python']}, {machine_words(environment['machine'])}"
-    return f"{short(name)}: {versions_words([environment])}; {code}; {where}"
+    return f"{name}: {versions_words([environment])}; {code}; {where}"

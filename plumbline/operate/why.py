@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Step:
     """One file of a chain. what: its kind in a word; facts: what it says of itself, by name;
-    sources: what it was made from."""
+    sources: what it was made from, last the one that the chain goes on with."""
 
     what: str
     path: Path
@@ -44,7 +45,7 @@ def ordered(root: Step) -> list[Step]:
     found: dict[Path, Step] = {}
 
     def visit(step: Step) -> None:
-        for source in step.sources:
+        for source in reversed(step.sources):
             visit(source)
         found.setdefault(step.path, step)
 
@@ -73,14 +74,14 @@ class Chains:
     def scores(self, row: Row) -> Step:
         """One number, from its items; of a test row, from the selection too."""
         spec = self.experiment.benchmark(row["benchmark"])
-        where, names = self.where(row), ("metric", "value", "n", "status", "reason", "decoding")
-        facts = {"seed": row["seed"]} | {name: row[name] for name in names}
+        where = self.where(row)
+        names = ("point", "seed", "metric", "value", "n", "status", "reason", "decoding")
+        facts = {name: row[name] for name in names}
         judge = " ".join(filter(None, (row["judge"], row["judge_version"])))
         facts |= {"judge": judge or None, "version": row["version"]}
-        sources = [Step("benchmark", spec.path, {"code": spec.digest}), *self.items(row, where)]
-        if row["split"] == "test":
-            sources.insert(0, self.selection(row["method"]))
-        return Step("scores", where.rows(spec.name), facts, tuple(sources))
+        file = Step("benchmark", Path(relpath(spec.path)), {"code": spec.digest})
+        sources = (file, *self.items(row, where))
+        return Step("scores", where.rows(spec.name), facts, sources)
 
     def where(self, row: Row) -> Evaluation:
         """Where a row's answers and scores lie."""
@@ -94,12 +95,19 @@ class Chains:
         return self.folders.run(row["method"], row["point"], row["seed"])
 
     def selection(self, method: str) -> Step:
-        """The file that chose the point."""
+        """The file that chose the point, from the validation scores of all points."""
         path = self.folders.selection(self.experiment.experiment, method)
         choice = read_json(path)
-        names = ("point", "benchmark", "metric")
-        facts = {name: choice[name] for name in names} | {"of": len(choice["candidates"])}
-        return Step("selection", path, facts)
+        facts = {name: choice[name] for name in ("point", "benchmark", "metric")}
+        tried = [self.scores(row) for row in self.candidates(method, choice)]
+        return Step("selection", path, facts, tuple(tried))
+
+    def candidates(self, method: str, choice: Row) -> Iterator[Row]:
+        """The validation rows that a selection looked at."""
+        for run in self.experiment.runs(self.folders, method):
+            for row in read_rows(run.evaluation().rows(choice["benchmark"])):
+                if row["metric"] == choice["metric"]:
+                    yield row
 
     def items(self, row: Row, where: Evaluation) -> Iterator[Step]:
         """A row's items, from judgments and answers, or from the model; none of a run that has
@@ -110,23 +118,23 @@ class Chains:
         mine = [item for item in read_rows(path) if item["metric"] == row["metric"]]
         keys = sorted({item["judgment"] for item in mine if item["judgment"]})
         judged = [Step("judgments", ledger(), {"keys": keys})] if keys else []
-        answers = [] if row["point"] is None else [self.answers(row, where)]
-        yield Step("items", path, {"items": len(mine)}, (*judged, *answers))
+        yield Step("items", path, {"items": len(mine)}, (*judged, *self.answers(row, where)))
 
-    def answers(self, row: Row, where: Evaluation) -> Step:
-        """What was scored: answers of a model, or the model itself."""
-        model = self.model(self.run_of(row))
+    def answers(self, row: Row, where: Evaluation) -> list[Step]:
+        """What was scored: answers of a model, or the model itself, with what chose it."""
+        chosen = [self.selection(row["method"])] if row["split"] == "test" else []
+        sources = [*chosen, self.model(self.run_of(row))]
         if self.experiment.benchmark(row["benchmark"]).needs == "model":
-            return model
+            return sources
         found = read_json(where.answered(row["benchmark"]))
         facts = {"answered_by": found["answered_by"], **found["turns"]}
-        return Step("responses", where.responses(row["benchmark"]), facts, (model,))
+        return [Step("responses", where.responses(row["benchmark"]), facts, tuple(sources))]
 
     def model(self, run: Run) -> Step:
         """A run, from its method's file and what training read."""
         record = read_json(run.record)
         facts = {"method": run.method, "point": run.point, "seed": run.seed}
-        facts |= {name: record.get(name) for name in ("status", "model", "seconds")}
+        facts |= {name: record.get(name) for name in ("status", "model")}
         facts["engine"] = record["parts"].get("engine")
         if self.experiment.is_trained(run.method):
             sources = self.trained(self.experiment.method(run.method))
@@ -139,7 +147,8 @@ class Chains:
         passes = [self.folders.reference(name) for name in spec.references]
         passes += [self.folders.embeddings(spec.feedback)] if spec.embedded else []
         annotated = [self.annotation(spec.feedback, need) for need in spec.annotated]
-        file = Step("method", spec.path, {"code": spec.digest, "paper": spec.card.paper})
+        facts = {"code": spec.digest, "paper": spec.card.paper}
+        file = Step("method", Path(relpath(spec.path)), facts)
         return [file, *map(self.reference, passes), *annotated]
 
     def reference(self, path: Path) -> Step:
