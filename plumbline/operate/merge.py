@@ -267,7 +267,8 @@ class Move:
 
     def files(self) -> None:
         """Copy what is not there yet. IntegrityError where a run or a selection is another one."""
-        for path in sorted(self.part.folder.glob(f"{self.part.setting.folder}/**/*.*")):
+        there = (self.part.folder / self.part.setting.folder).rglob("*")
+        for path in sorted(filter(Path.is_file, there)):
             target = self.folder / self.target(path.relative_to(self.part.folder))
             if not target.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
