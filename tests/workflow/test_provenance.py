@@ -7,7 +7,9 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
+import pandas as pd
 from checkout import Checkout
 
 #: The stages whose files a number is computed from, once the model is there.
@@ -91,5 +93,8 @@ def test_the_tables_come_out_of_the_archive(finished: Checkout, tmp_path: Path) 
 
 def test_the_archive_has_the_judgments_of_its_items(finished: Checkout, tmp_path: Path) -> None:
     plumbline(finished, "export", "config/test.yaml", str(tmp_path / "run.zip"), "--judgments")
-    ledger = finished.folder / "results/ledger/ledger.sqlite"
-    assert ledger.is_file()
+    with ZipFile(tmp_path / "run.zip") as archive:
+        lines = archive.read("judgments.jsonl").decode().splitlines()
+    items = pd.read_parquet(finished.folder / "results/experiments/test/items.parquet")
+    assert {json.loads(line)["key"] for line in lines} == set(items.judgment.dropna())
+    assert len(lines) > 50
