@@ -181,7 +181,8 @@ def archived(raw: Any, home: Path) -> Experiment:
     """The experiment of an archive whose methods and benchmarks lie in `home`, as layout.py has it.
 
     An archive may be anyone's. Its files are read and never run, not even a method's `optimum`,
-    and a name in it is no path. Raises IntegrityError where it is not an experiment.
+    and a name in it is no path. Raises IntegrityError where it is not an experiment, or one of its
+    files is missing.
     """
     try:
         found = Experiment.model_validate(raw)
@@ -191,12 +192,15 @@ def archived(raw: Any, home: Path) -> Experiment:
     names = [*likes, *likes.values(), *found.benchmarks]
     if wrong := [name for name in names if not re.fullmatch(NAME, name)]:
         raise IntegrityError(f"the archive's experiment has {wrong[0]!r}, which is no name")
-    for name in filter(found.is_trained, found.methods):
-        path = home / plugins.METHODS.name / f"{likes[name]}.py"
-        found._methods[name] = plugins.read_method(path)
-    for name in found.benchmarks:
-        path = home / plugins.BENCHMARKS.name / f"{name}.py"
-        found._benchmarks[name] = plugins.read_benchmark(path)
+    try:
+        for name in filter(found.is_trained, found.methods):
+            path = home / plugins.METHODS.name / f"{likes[name]}.py"
+            found._methods[name] = plugins.read_method(path)
+        for name in found.benchmarks:
+            path = home / plugins.BENCHMARKS.name / f"{name}.py"
+            found._benchmarks[name] = plugins.read_benchmark(path)
+    except FileNotFoundError as error:
+        raise IntegrityError(f"the archive's experiment wants {error.filename}") from error
     return found
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import chdir, closing
+from collections.abc import Iterator
+from contextlib import chdir, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -128,7 +129,7 @@ def tables(archive: Path, out: Path) -> None:
     Raises IntegrityError where one is not, byte for byte, the archive's own.
     """
     out = out.resolve()
-    with unpacked(archive) as folder, chdir(folder):
+    with unpacked(archive) as folder, chdir(folder), whole(archive):
         several = [(item, derived(item)) for item in experiments(Path())]
         found = {name: text for _, texts in several for name, text in texts.items()}
         different = [
@@ -144,10 +145,21 @@ def tables(archive: Path, out: Path) -> None:
     print(f"{len(found)} tables, each byte for byte the archive's: {out}")
 
 
+@contextmanager
+def whole(archive: Path) -> Iterator[None]:
+    """A file that an archive lacks is one error, with its name: IntegrityError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise IntegrityError(
+            f"{archive} has no {error.filename}, which its tables are made from; export it again"
+        ) from error
+
+
 def merge(one: Path, other: Path, out: Path) -> None:
     """Make one archive of two, with tables of what is comparable."""
     out = out.resolve()
-    with unpacked(one) as folder, unpacked(other) as second:
+    with unpacked(one) as folder, unpacked(other) as second, whole(other):
         told = united(folder, second)
         with chdir(folder):
             found = experiments(Path())

@@ -261,6 +261,19 @@ def test_one_name_for_two_things_is_an_error(changes, message, crate, elsewhere,
         command("merge", crate, elsewhere(**changes), tmp_path / "both.zip")
 
 
+def test_a_file_that_tables_need_is_named(crate, tmp_path, command):
+    copy = tmp_path / "run.zip"
+    with unpacked(crate) as folder:
+        (folder / "results/experiments/tiny/provenance.json").unlink()
+        graph = json.loads((folder / METADATA).read_text())["@graph"]
+        kept = [item for item in graph if "provenance.json" not in item["@id"]]
+        files = [item for item in folder.rglob("*") if item.is_file() and item.name != METADATA]
+        names = {str(item.relative_to(folder)): item for item in files}
+        pack(copy, names, json.dumps({"@graph": kept}))
+    with pytest.raises(IntegrityError, match="has no results/experiments/tiny/provenance.json"):
+        command("tables", copy, tmp_path / "out")
+
+
 def test_tables_that_an_archive_does_not_give_are_an_error(crate, tmp_path, command):
     copy = tmp_path / "run.zip"
     copy.write_bytes(crate.read_bytes())
