@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from plumbline import mistakes, plugins
 from plumbline.artifacts import digest, write_text
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, IntegrityError
 from plumbline.layout import (
     Evaluation,
     ExperimentFolder,
@@ -22,6 +23,7 @@ from plumbline.layout import (
     tested,
 )
 from plumbline.schema import (
+    NAME,
     Count,
     Difference,
     Execution,
@@ -204,6 +206,33 @@ def read(path: Path) -> Experiment:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     return parse({} if raw is None else raw, str(path))
+
+
+def archived(raw: Any, home: Path) -> Experiment:
+    """The experiment of an archive whose methods and benchmarks lie in `home`, as layout.py has it.
+
+    An archive may be anyone's. Its files are read and never run, not even a method's `optimum`,
+    and a name in it is no path. Raises IntegrityError where it is not an experiment, or one of its
+    files is missing.
+    """
+    try:
+        found = Experiment.model_validate(raw)
+        likes = {name: entry(found.methods, name)[0].like for name in found.methods}
+    except (ValidationError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"the archive's experiment cannot be read: {error}") from error
+    names = [*likes, *likes.values(), *found.benchmarks]
+    if wrong := [name for name in names if not re.fullmatch(NAME, name)]:
+        raise IntegrityError(f"the archive's experiment has {wrong[0]!r}, which is no name")
+    try:
+        for name in filter(found.is_trained, found.methods):
+            path = home / plugins.METHODS.name / f"{likes[name]}.py"
+            found._methods[name] = plugins.read_method(path)
+        for name in found.benchmarks:
+            path = home / plugins.BENCHMARKS.name / f"{name}.py"
+            found._benchmarks[name] = plugins.read_benchmark(path)
+    except FileNotFoundError as error:
+        raise IntegrityError(f"the archive's experiment wants {error.filename}") from error
+    return found
 
 
 def parse(raw: dict[str, Any], source: str = "config") -> Experiment:

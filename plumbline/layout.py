@@ -127,6 +127,11 @@ class SettingFolder:
         folder = self.folder / "selection" / experiment / method
         return sorted(folder.glob("**/scores/*/test/rows.parquet"))
 
+    def passes(self) -> list[Path]:
+        """What passes over the training rows have left, and the models that served them."""
+        patterns = ("reference/*.parquet", "embeddings/*.parquet", "auxiliary/*/record.json")
+        return sorted(path for pattern in patterns for path in self.folder.glob(pattern))
+
     def selections(self, method: str) -> list[Path]:
         """A method's selection files that are there, of all experiments."""
         return sorted(self.folder.glob(f"selection/*/{method}.json"))
@@ -247,6 +252,21 @@ class ExperimentFolder:
         return self.folder / "config" / f"{digest}.json"
 
     @property
+    def provenance(self) -> Path:
+        """Who made each file that the tables are made from, and in which environment."""
+        return self.folder / "provenance.json"
+
+    @property
+    def audit(self) -> Path:
+        """The judge's audit as it was when the tables were made."""
+        return self.folder / "audit.json"
+
+    @property
+    def apart(self) -> Path:
+        """Of two merged archives: why settings do not stand in one table with others."""
+        return self.folder / "apart.json"
+
+    @property
     def rows(self) -> Path:
         return self.folder / "rows.parquet"
 
@@ -275,6 +295,24 @@ class ExperimentFolder:
 def parts(path: Path) -> Path:
     """Where the parts of a file lie, of a pass that has not ended."""
     return path.with_suffix(".parts")
+
+
+def moved(path: Path, setting: SettingFolder, experiment: str) -> Path:
+    """Where a file of a setting lies in another setting; a selection, in that of `experiment`."""
+    inside = path.parts[len(setting.folder.parts) :]
+    if inside[0] == "selection":
+        inside = (inside[0], experiment, *inside[2:])
+    return setting.folder.joinpath(*inside)
+
+
+def trace(path: Path) -> Path:
+    """Beside a file: the command, the environment and the seconds that made it."""
+    return path.with_name(f"{path.name}.made.json")
+
+
+def environment(name: str) -> Path:
+    """Versions and machine of the processes that made files, by their digest."""
+    return RESULTS / "environments" / f"{name}.json"
 
 
 def ledger() -> Path:

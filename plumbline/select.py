@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from plumbline.artifacts import read_json, read_rows, write_json
 from plumbline.config import Experiment
 from plumbline.layout import SettingFolder, point_name
+from plumbline.provenance import leave_trace
 
 
 def select(experiment: Experiment, folders: SettingFolder, method: str) -> None:
@@ -17,7 +19,7 @@ def select(experiment: Experiment, folders: SettingFolder, method: str) -> None:
     A point with a seed that has no value is not a candidate. Equal points: the first of the grid.
     The file says `reopened` where test scores of the method existed and it is not what it was.
     """
-    choice = experiment.select
+    started, choice = time.perf_counter(), experiment.select
     better = _direction(experiment)
     candidates = [
         _candidate(experiment, folders, method, point_name(point))
@@ -38,6 +40,7 @@ def select(experiment: Experiment, folders: SettingFolder, method: str) -> None:
     path = folders.selection(experiment.experiment, method)
     is_tested = bool(folders.tested(experiment.experiment, method))
     write_json(path, made | {"reopened": is_tested and reopened(path, made)})
+    leave_trace(path, started)
 
 
 def reopened(path: Path, made: dict[str, Any]) -> bool:

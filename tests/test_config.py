@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import config
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, IntegrityError
 from plumbline.layout import point_name
-from plumbline.plugins import METHODS, names_in, read_method
+from plumbline.plugins import BENCHMARKS, HOME, METHODS, names_in, read_method
 from plumbline.schema import Prompts, grid
 
 TEXT = """
@@ -667,3 +668,65 @@ def test_the_zoo_has_every_method_but_those_of_other_data():
     assert all(zoo.points(name) == [{}] for name in zoo.methods), "one point each, the defaults"
     files = [CONFIG / "toyland" / name for name in ("unlearning.yaml", "traces.yaml")]
     assert elsewhere <= {name for path in files for name in config.read(path).methods}
+
+
+# Experiments of an archive
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    """The methods and benchmarks of an archive: DPO with a title of its own, Toyland."""
+    for folder in ("losses", "benchmarks"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(BENCHMARKS / "toyland.py", tmp_path / "benchmarks")
+    text = (METHODS / "dpo.py").read_text().replace('title="DPO"', 'title="Theirs"')
+    (tmp_path / "losses/dpo.py").write_text(text)
+    return tmp_path
+
+
+def small(**changes) -> dict:
+    """The smallest experiment, as an archive may have it."""
+    raw = yaml.safe_load((HOME / "config/test.yaml").read_text())
+    raw |= {"methods": {"sft": {}, "dpo": {"beta": 0.1}}, "benchmarks": {"toyland": {}}}
+    return raw | changes
+
+
+def test_an_archives_methods_are_its_own(home):
+    found = config.archived(small(), home)
+    assert found.method("dpo").card.title == "Theirs"
+    assert found.method("dpo").path == home / "losses/dpo.py"
+    assert found.benchmark("toyland").path == home / "benchmarks/toyland.py"
+
+
+def test_nothing_of_an_archive_is_run(home, tmp_path):
+    """A method's `optimum` is an expression, and a method's file is code."""
+    mark = tmp_path / "it was run"
+    evil = f"[c for c in ().__class__.__base__.__subclasses__()] and open({str(mark)!r}, 'w')"
+    path = home / "losses/dpo.py"
+    text = path.read_text().replace('title="Theirs"', f'title="Theirs", optimum="{evil}"')
+    path.write_text(f"open({str(mark)!r}, 'w')\n{text}")
+    assert evil in config.archived(small(), home).method("dpo").card.optimum
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"methods": {"../dpo": {}}},
+        {"methods": {"mine": {"like": "../../dpo", "beta": 0.1}}},
+        {"benchmarks": {"/etc/passwd": {}}},
+        {"methods": {"kto": {}}},
+        {"experiment": "../../out"},
+        {"methods": {"dpo": 3}},
+        {"settings": {"../small": small()["settings"]["small"]}},
+    ],
+)
+def test_a_name_of_an_archive_is_no_path(changes, home):
+    with pytest.raises(IntegrityError, match="the archive's experiment"):
+        config.archived(small(**changes), home)
+
+
+@pytest.mark.parametrize("raw", [None, [], "text", {}])
+def test_an_archive_without_an_experiment_is_refused(raw, home):
+    with pytest.raises(IntegrityError, match="the archive's experiment"):
+        config.archived(raw, home)

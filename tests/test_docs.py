@@ -195,6 +195,7 @@ def test_results_readme_mirrors_the_layout():
     known |= paths_of(selected(setting, "{experiment}", "{method}", "{seed}"))
     known |= paths_of(layout.ledger()) | paths_of(layout.log("{stage}", "{names}"))
     known |= paths_of(layout.timing("{stage}", "{names}"))
+    known |= paths_of(layout.environment("{digest}"))
     listed = re.findall(r"^\| `(\S+)` \|", page("results/README.md"), re.M)
     assert sorted(listed) == sorted(known)
 

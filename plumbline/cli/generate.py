@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from plumbline.model.folder import load, load_tokenizer
 from plumbline.model.server import connected
 from plumbline.plugins import BenchmarkSpec
 from plumbline.prompts import prompts_of
+from plumbline.provenance import leave_trace
 from plumbline.rows import RESPONSE
 from plumbline.targets import Target, targets
 
@@ -54,12 +56,14 @@ def respond(experiment: Experiment, split: str, target: Target, names: list[str]
     if record["status"] != "ok":
         for name in stale:
             write_rows(target.evaluation.responses(name), [], RESPONSE, wanted[name])
+            leave_trace(target.evaluation.responses(name), time.perf_counter())
         return
     if not stale:
         return
     setting, folders = experiment.setting_at(target.setting), SettingFolder(target.setting)
     with answering(experiment, target) as (tokenizer, answers, who):
         for name in stale:
+            started = time.perf_counter()
             asked = prompts_of(experiment, name, setting, folders, split)
             prove(tokenizer, asked, target.evaluation.canary(name), record["model"])
             rows = answers(asked)
@@ -67,6 +71,7 @@ def respond(experiment: Experiment, split: str, target: Target, names: list[str]
             print(f"{name}: " + ", ".join(f"{n} {what}" for what, n in found.items()), flush=True)
             write_json(target.evaluation.answered(name), {"turns": found, "answered_by": who})
             write_rows(target.evaluation.responses(name), rows, RESPONSE, wanted[name])
+            leave_trace(target.evaluation.responses(name), started)
 
 
 def made_from(experiment: Experiment, spec: BenchmarkSpec, target: Target) -> Row:

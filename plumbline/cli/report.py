@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from plumbline.artifacts import read_json, read_rows, write_atomically, write_te
 from plumbline.cli import tables
 from plumbline.config import Experiment
 from plumbline.layout import SettingFolder
+from plumbline.provenance import machine_words
 from plumbline.report.page import PageContent, Picture, Section, page
 from plumbline.report.section import Choices, pro_picture, section
 from plumbline.schema import Column as Choice
@@ -84,14 +84,16 @@ def _responses(experiment: Experiment, folders: SettingFolder) -> dict[str, list
 def _provenance(experiment: Experiment) -> tuple[tuple[str, str], ...]:
     """Who ran what, where; the settings' own facts stand under their tables."""
     folders = experiment.setting_folders()
+    places = tables.environments(experiment)
+    machines = dict.fromkeys(machine_words(item["machine"]) for item in places)
     sizes = [read_json(item.sft.record)["model"][:12] for item in folders.values()]
     return (
         ("Experiment", experiment.experiment),
         ("Settings", ", ".join(item.name for item in folders.values())),
         ("SFT models (sha256)", ", ".join(sizes)),
         ("Judge", experiment.judge.name),
-        ("Machine", f"{platform.system()} {platform.machine()}"),
-        ("Python", platform.python_version()),
+        ("Machine", "; ".join(machines)),
+        ("Python", ", ".join(sorted({item["python"] for item in places}))),
     )
 
 

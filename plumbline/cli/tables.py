@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from plumbline.aggregate import (
@@ -22,11 +20,11 @@ from plumbline.config import Experiment
 from plumbline.errors import ConfigError
 from plumbline.layout import SettingFolder, point_name
 from plumbline.plugins import SFT
+from plumbline.provenance import versions_words
 from plumbline.schema import (
     CONTROLS,
     LABELS,
     FileData,
-    JudgeChoice,
     Prompts,
     ScratchModel,
     Setting,
@@ -46,8 +44,6 @@ AUDITED = (
     "same_winner",
     "first_place",
 )
-#: Packages whose version can change a number.
-VERSIONS = ("torch", "transformers", "lm-eval", "alpaca-eval", "fschat")
 
 
 def column(experiment: Experiment, choice: Choice) -> Column:
@@ -191,19 +187,33 @@ def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> d
         "Selection": f"best mean {select.benchmark} {select.metric} on validation, per method, "
         f"of at most {experiment.grid_points} points",
         "Alignment seeds": ", ".join(map(str, experiment.seeds)),
-        "Versions": ", ".join(f"{name} {version(name)}" for name in ("plumbline", *VERSIONS)),
-        "Judge audit": audit_words(experiment.judge),
+        "Kept apart": apart_words(experiment, folders),
+        "Versions": versions_words(environments(experiment)),
+        "Judge audit": audit_words(experiment),
     }
 
 
-def audit_words(judge: JudgeChoice) -> str:
+def apart_words(experiment: Experiment, folders: SettingFolder) -> str:
+    """Why two archives' runs do not stand in one table; "" for a run of one piece."""
+    path = experiment.folder.apart
+    names = {item.name: name for name, item in experiment.setting_folders().items()}
+    return read_json(path)[names[folders.name]] if path.is_file() else ""
+
+
+def environments(experiment: Experiment) -> list[Row]:
+    """Where the experiment's numbers were made, each environment once."""
+    return [*read_json(experiment.folder.provenance)["environments"].values()]
+
+
+def audit_words(experiment: Experiment) -> str:
     """How far the judge agrees with recorded verdicts; "" where nothing was measured.
 
     Raises ConfigError where the audit is of another judge.
     """
+    judge = experiment.judge
     if judge.audit is None:
         return ""
-    found = read_json(Path(judge.audit))
+    found = read_json(experiment.folder.audit)
     name, number = judge.identity
     if (found["judge"], found["version"]) != (name, number):
         raise ConfigError(

@@ -29,6 +29,7 @@ from plumbline.model.folder import load_pretrained, load_tokenizer, save
 from plumbline.model.logprobs import Policy
 from plumbline.plugins import SFT, MethodSpec
 from plumbline.prompts import prompts_of
+from plumbline.provenance import leave_trace
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Align, Prompts, Setting
 from plumbline.train.align import Divergence, Dynamics, align
@@ -154,6 +155,7 @@ class Bench:
             seconds = round(time.perf_counter() - started, 3)
             if first():
                 write_json(run.record, {"parts": parts, "seconds": seconds, **outcome})
+                leave_trace(run.record, started)
                 shutil.rmtree(run.work, ignore_errors=True)
         return outcome["status"]
 
