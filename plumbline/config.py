@@ -252,10 +252,11 @@ def at_scale(raw: dict[str, Any], source: str) -> dict[str, Any]:
     Raises ConfigError for a scale that `scales` has not.
     """
     own = {key: value for key, value in raw.items() if key not in ("scale", "scales")}
-    scale, scales = raw.get("scale", FULL), raw.get("scales", {})
+    scale, given = raw.get("scale", FULL), raw.get("scales")
     if scale == FULL:
         return own
-    changes = scales.get(scale) if isinstance(scales, dict) and isinstance(scale, str) else None
+    scales = given if isinstance(given, dict) else {}
+    changes = next((value for name, value in scales.items() if name == scale), None)
     if not isinstance(changes, dict):
         known = ", ".join(map(str, [FULL, *scales]))
         raise ConfigError(

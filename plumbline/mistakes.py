@@ -290,9 +290,12 @@ def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator
             yield f"{where}.benchmark: {name!r} is not one of benchmarks"
             continue
         try:
-            card = plugins.benchmark_spec(name, folders).card
+            spec = plugins.benchmark_spec(name, folders)
         except (ConfigError, MethodError):
             continue  # already reported under benchmarks
+        card = spec.card
+        if where == "report.cases" and spec.needs != "responses":
+            yield f"report.cases.benchmark: {name} reads no answers; choose one that does"
         known = [item.name for item in card.metrics]
         directed = [item.name for item in card.metrics if item.better != "none"]
         if metric not in known:

@@ -650,6 +650,13 @@ def test_cases_are_of_methods_and_metrics_that_there_are(raw):
     assert lines[1].startswith("report.cases.metric: toyland has no metric 'wins'")
 
 
+def test_cases_need_answers(raw):
+    raw["benchmarks"]["lm_eval_tasks"] = {}
+    cases = {"benchmark": "lm_eval_tasks", "metric": "toyland_arc", "methods": ["dpo"]}
+    [line] = problems(edited(raw, "report.cases", cases))
+    assert line.startswith("report.cases.benchmark: lm_eval_tasks reads no answers")
+
+
 def test_words_have_no_other_template(raw):
     [line] = problems(edited(raw, "settings.small.model.chat_template", "{{ messages }}"))
     assert line.startswith("settings.small.model: chat_template: ") and "byte_bpe" in line

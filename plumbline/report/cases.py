@@ -80,7 +80,8 @@ def titles(found: Sequence[Case]) -> list[str]:
 def to_markdown(found: Sequence[Case]) -> str:
     """A pipe table in which no text is markup."""
     header = ["Prompt", "Preferred"]
-    header += [text for title in titles(found) for text in (title, f"{title}: judgment")]
+    named = map(inert, titles(found))
+    header += [text for title in named for text in (title, f"{title}: judgment")]
     lines = [
         [
             *(inert(case.prompt), inert(case.preferred)),
