@@ -127,6 +127,10 @@ class Experiment(Strict):
         """The labels it learns from, a key of `data.labels.RULES`."""
         return entry(self.methods, method)[0].labels
 
+    def relabelling(self, method: str) -> dict[str, Any]:
+        """What `data.labels.scores` is told to change; {} where the data's own labels stay."""
+        return entry(self.methods, method)[0].relabelling
+
     def benchmark(self, name: str) -> plugins.BenchmarkSpec:
         """The benchmark's specification, from `benchmarks/` or `benchmark_paths`; read once."""
         if name not in self._benchmarks:

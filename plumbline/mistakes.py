@@ -126,30 +126,39 @@ def _entry_problems(name: str, raw: dict[str, Any]) -> list[str]:
 def _variant_problems(
     name: str, methods: dict[str, dict[str, Any]], folders: tuple[Path, ...]
 ) -> Iterator[str]:
-    """What is wrong with `like` and `labels`, where they are given."""
+    """What is wrong with `like`, `labels` and `flip`, where they are given."""
     own, allowed = methods[name], ["given", *schema.LABELS]
     if "labels" in own and own["labels"] not in allowed:
         hint = _hint(str(own["labels"]), allowed)
         yield f".labels: must be one of {', '.join(allowed)}, got {own['labels']!r}{hint}"
+    if "flip" in own and not _is_rate(own["flip"]):
+        yield (
+            f".flip: must be a number from 0 to below 0.5, got {own['flip']!r}; for labels that are "
+            "all wrong say labels: flipped, for none that are right but by chance labels: random"
+        )
     if "like" in own:
         yield from _like_problems(name, methods, folders)
-    elif "labels" in own:
+    for key in (key for key in ("labels", "flip") if key in own and "like" not in own):
         yield (
-            ".labels: a control has a name of its own beside its method, "
-            f"e.g. {name}_control: {{like: {name}, labels: {own['labels']}}}"
+            f".{key}: what learns from other labels has a name of its own beside its method, "
+            f"e.g. {name}_{key}: {{like: {name}, {key}: {own[key]}}}"
         )
+
+
+def _is_rate(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 0.5
 
 
 def _like_problems(
     name: str, methods: dict[str, dict[str, Any]], folders: tuple[Path, ...]
 ) -> Iterator[str]:
-    like, labels = methods[name]["like"], methods[name].get("labels", "given")
+    like, changed = methods[name]["like"], schema.entry(methods, name)[0].relabelling
     others = [key for key, value in methods.items() if key != plugins.SFT and "like" not in value]
     if like not in others:
         hint = _hint(str(like), others)
         yield f".like: {like!r} is not a method of this file{hint}; known: {', '.join(others)}"
-    elif labels == "given" and schema.entry(methods, name)[1] == methods[like]:
-        yield f".like: this is {like} itself; give it labels or other values"
+    elif not changed and schema.entry(methods, name)[1] == methods[like]:
+        yield f".like: this is {like} itself; give it labels, a flip or other values"
     if not re.fullmatch(schema.NAME, str(name)):
         yield ": a name has lower-case letters, digits and _, and begins with a letter"
     if name in _files(folders):

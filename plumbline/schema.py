@@ -242,11 +242,19 @@ class Variant(Strict):
     """A method that stands in the tables a second time, with other labels or other values.
 
     like: the method of the same file whose feedback, loss and values it takes; what it says itself
-    goes before.
+    goes before. flip: the probability that a training row's labels are turned around.
     """
 
     like: str
     labels: Literal["given", "random", "flipped", "longer", "win_rate"] = "given"
+    flip: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+
+    @property
+    def relabelling(self) -> dict[str, Any]:
+        """`labels` and `flip` where they are not their defaults."""
+        fields = Variant.model_fields
+        said = {name: getattr(self, name) for name in ("labels", "flip")}
+        return {name: value for name, value in said.items() if value != fields[name].default}
 
 
 def entry(methods: dict[str, dict[str, Any]], name: str) -> tuple[Variant, dict[str, Any]]:

@@ -153,6 +153,10 @@ MISTAKES = [
     ("methods.V", {"like": "dpo", "labels": "random"}, "methods.V: ", ["lower-case letters"]),
     ("methods.kto", {"like": "dpo", "labels": "random"}, "methods.kto.like: ", ["another"]),
     ("methods.dpo.labels", "flipped", "methods.dpo.labels: ", ["{like: dpo, labels: flipped}"]),
+    ("methods.dpo.flip", 0.2, "methods.dpo.flip: ", ["{like: dpo, flip: 0.2}"]),
+    ("methods.v", {"like": "dpo", "flip": 0.5}, "methods.v.flip: ", ["below 0.5, got 0.5"]),
+    ("methods.v", {"like": "dpo", "flip": -0.1}, "methods.v.flip: ", ["from 0", "got -0.1"]),
+    ("methods.v", {"like": "dpo", "flip": 0.0}, "methods.v.like: ", ["this is dpo itself"]),
     ("seeds", [], "seeds: ", ["at least 1"]),
     ("seeds", [0, 1, 0], "seeds: ", ["each seed once"]),
     # missing keys
@@ -216,8 +220,8 @@ def test_a_mistake_is_told_where_it_is_and_not_as_several(raw, path, value, wher
 
 
 @pytest.mark.parametrize("value", [None, 5, True, [1], {"a": 1}])
-@pytest.mark.parametrize("key", ["like", "labels"])
-def test_no_kind_of_like_or_labels_is_a_traceback(raw, key, value):
+@pytest.mark.parametrize("key", ["like", "labels", "flip"])
+def test_no_kind_of_like_labels_or_flip_is_a_traceback(raw, key, value):
     variant = {"like": "dpo", "labels": "random", key: value}
     [line] = problems(edited(raw, "methods.v", variant))
     assert line.startswith(f"methods.v.{key}: ") and repr(value) in line

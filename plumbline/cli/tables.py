@@ -56,10 +56,12 @@ def titles(experiment: Experiment) -> dict[str, str]:
 
 def title(experiment: Experiment, method: str) -> str:
     """A method's own title; a variant has its labels, or else its name, beside it."""
-    spec, labels = experiment.method(method), experiment.labels(method)
+    spec, changed = experiment.method(method), experiment.relabelling(method)
     if spec.name == method:
         return spec.card.title
-    return f"{spec.card.title} ({LABELS.get(labels, method)})"
+    words = [LABELS[changed["labels"]]] if "labels" in changed else []
+    words += [f"{100 * changed['flip']:g} % of labels flipped"] if "flip" in changed else []
+    return f"{spec.card.title} ({', '.join(words) or method})"
 
 
 def rows_of(experiment: Experiment, folders: SettingFolder) -> list[Row]:

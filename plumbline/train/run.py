@@ -69,9 +69,9 @@ class Bench:
         return self.experiment.method(self.method)
 
     @property
-    def labels(self) -> str:
-        """What it learns from: the data's own labels, or a control's."""
-        return self.experiment.labels(self.method)
+    def relabelling(self) -> dict[str, Any]:
+        """How the labels that it learns from differ from the data's own."""
+        return self.experiment.relabelling(self.method)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -95,10 +95,10 @@ class Bench:
         return with_prompts(given, *where, self.spec.card.needs)
 
     def labelled(self, given: list[Example]) -> list[Example]:
-        """Examples with a control's labels; the data's own need no second look at the rows."""
-        if self.labels == "given":
+        """Examples with a variant's labels; the data's own need no second look at the rows."""
+        if not self.relabelling:
             return given
-        return with_labels(given, self.setting, self.folders, self.spec.feedback, self.labels)
+        return with_labels(given, self.setting, self.folders, self.spec.feedback, self.relabelling)
 
     @cached_property
     def held_out(self) -> list[Example]:
@@ -154,8 +154,7 @@ class Bench:
         if self.method in self.experiment.models:
             choice = self.experiment.models[self.method]
             return {"engine": ENGINE, "given": choice.model_dump(exclude={"title"})}
-        # Without the key where labels are the data's own, so that older records stay current.
-        others = {} if self.labels == "given" else {"labels": self.labels}
+        others = self.relabelling  # nothing of the data's own labels: older records stay current
         return {
             "method": self.spec.digest,
             **others,
