@@ -119,6 +119,7 @@ class BenchmarkCard:
     metrics: tuple[Metric, ...]
     splits: tuple[str, ...] = ("test",)
     judged: bool = False
+    referenced: bool = False
 
 
 def method(
@@ -162,16 +163,18 @@ def benchmark(
     metrics: tuple[Metric, ...],
     splits: tuple[str, ...] = ("test",),
     judged: bool = False,
+    referenced: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Declare a benchmark file's `score` function. All arguments are literals or `Metric(...)`.
 
-    splits: where it can be scored. judged: it asks a judge. The type of `score`'s first argument
+    splits: where it can be scored. judged: it asks a judge. referenced: it reads how likely the
+    reference finds the answers. The type of `score`'s first argument
     says what it needs: `Responses` or `Model`. The file's other functions: `prompts(data, split)`
     -> prompt rows (needed by `Responses` benchmarks) and optionally `summarise(items)`, and
     `decoding()` -> for each metric, how what it measures is asked for. Options are keyword-only
     arguments of these functions and come from the experiment file.
     """
-    card = BenchmarkCard(title, version, metrics, splits, judged)
+    card = BenchmarkCard(title, version, metrics, splits, judged, referenced)
 
     def mark(function: Callable) -> Callable:
         function.card = card

@@ -133,8 +133,8 @@ def _variant_problems(
         yield f".labels: must be one of {', '.join(allowed)}, got {own['labels']!r}{hint}"
     if "flip" in own and not _is_rate(own["flip"]):
         yield (
-            f".flip: must be a number from 0 to below 0.5, got {own['flip']!r}; for labels that are "
-            "all wrong say labels: flipped, for none that are right but by chance labels: random"
+            f".flip: must be a number from 0 to below 0.5, got {own['flip']!r}; where all labels "
+            "shall be wrong say labels: flipped, where they shall mean nothing labels: random"
         )
     if "like" in own:
         yield from _like_problems(name, methods, folders)

@@ -42,6 +42,8 @@ PROMPT = pa.schema(
 
 #: A model's answers, one per turn, fewer where one was refused; `finished` says whether the turn
 #: ended with the end token, `cut` how many tokens its prompt lost at the start for want of room.
+#: logratios: the answer's log-probability under the model minus that under the reference, nats, where
+#: the benchmark reads it and this process has answered.
 RESPONSE = pa.schema(
     [
         *PROMPT,
@@ -49,6 +51,7 @@ RESPONSE = pa.schema(
         ("finished", pa.list_(pa.bool_())),
         ("tokens", pa.list_(pa.int64())),
         ("cut", pa.list_(pa.int64())),
+        ("logratios", pa.list_(pa.float64())),
     ]
 )
 

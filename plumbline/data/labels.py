@@ -83,7 +83,7 @@ def scores(
 
 
 def _errs(row: Row, rate: float, seed: int) -> bool:
-    """Whether a row is among those mislabelled at this rate; who is at one rate is at higher ones."""
+    """Whether a row is mislabelled at this rate; then it is at every higher one."""
     return Random(derive_seed("flip", seed, origin(row))).random() < rate
 
 
