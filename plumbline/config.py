@@ -163,9 +163,11 @@ class Experiment(Strict):
         return self.benchmarks[benchmark] or {}
 
     def benchmarks_on(self, split: str) -> list[str]:
-        """The benchmarks that score a split; on validation, only the one that selects."""
+        """The benchmarks that score a split; on validation, only the one that selects and those
+        that are drawn against it."""
         names = [name for name in self.benchmarks if split in self.benchmark(name).card.splits]
-        return [name for name in names if split == "test" or name == self.select.benchmark]
+        asked = {item.benchmark for item in (self.select, self.report.length, *self.report.against)}
+        return [name for name in names if split == "test" or name in asked]
 
 
 def read(path: Path) -> Experiment:

@@ -246,10 +246,11 @@ def _benchmark_problems(raw: dict[str, Any]) -> list[str]:
 
 def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:
     """Selections and table columns must name a metric that its benchmark declares."""
-    columns = _mapping(raw, "report").get("columns")
     wanted = {"select": _mapping(raw, "select")}
-    if isinstance(columns, list):
-        wanted |= {f"report.columns[{index}]": column for index, column in enumerate(columns)}
+    for key in ("columns", "against"):
+        columns = _mapping(raw, "report").get(key)
+        if isinstance(columns, list):
+            wanted |= {f"report.{key}[{index}]": column for index, column in enumerate(columns)}
     wanted["report.length"] = _mapping(_mapping(raw, "report"), "length")
     for where, choice in wanted.items():
         if not isinstance(choice, dict):
@@ -268,8 +269,9 @@ def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator
             yield f"{where}.metric: {name} has no metric {metric!r}; known: {', '.join(known)}"
         elif where == "select" and metric not in directed:
             yield f"select.metric: no value of {metric} is better than another; choose a quality"
-        if where == "select" and "validation" not in card.splits:
-            yield f"select.benchmark: {name} cannot score validation"
+        on_validation = where == "select" or where.startswith("report.against")
+        if on_validation and "validation" not in card.splits:
+            yield f"{where}.benchmark: {name} cannot score validation"
 
 
 def _probe_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:

@@ -42,8 +42,8 @@ PROMPT = pa.schema(
 
 #: A model's answers, one per turn, fewer where one was refused; `finished` says whether the turn
 #: ended with the end token, `cut` how many tokens its prompt lost at the start for want of room.
-#: logratios: the answer's log-probability under the model minus that under the reference, nats, where
-#: the benchmark reads it and this process has answered.
+#: logratios: the answers' log-probabilities under the model minus those under the reference, nats,
+#: where the benchmark reads them and the model was asked in this process.
 RESPONSE = pa.schema(
     [
         *PROMPT,

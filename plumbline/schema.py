@@ -414,7 +414,8 @@ class Report(Strict):
     """What the tables and the page show.
 
     columns: Table 1's, from test rows. length: the validation metric drawn against the selecting
-    one. dynamics_point: a point at which training curves are shown besides the selected ones.
+    one; against: more of them. dynamics_point: a point at which training curves are shown besides
+    the selected ones.
     stamp: a warning over the whole page. not_run: what a reader might look for, and why it is not
     here.
     """
@@ -423,6 +424,7 @@ class Report(Strict):
     lead: str = ""
     columns: list[Column] = Field(min_length=1)
     length: Column
+    against: list[Column] = []
     rank: Rank = Rank()
     dynamics_point: str = ""
     stamp: str = ""

@@ -182,6 +182,12 @@ MISTAKES = [
         "report.columns[0].metric: ",
         ["no metric 'won'"],
     ),
+    (
+        "report.against",
+        [{"benchmark": "toyland", "metric": "width", "title": "Width"}],
+        "report.against[0].metric: ",
+        ["no metric 'width'"],
+    ),
     # recipes that could only fail later, inside a job
     (
         "execution",
@@ -479,12 +485,21 @@ def test_grid_is_every_combination_in_order():
 
 
 def test_benchmarks_of_a_split(raw):
-    """On validation only the one that selects, since the others would cost and show too much."""
-    raw["benchmarks"]["mt_bench"] = None
+    """On validation only those that select or are drawn, as others would cost and show too much."""
+    raw["benchmarks"] |= {"mt_bench": None, "reference_kl": None}
     experiment = config.parse(raw)
     assert experiment.benchmarks_on("validation") == ["toyland"]
-    assert experiment.benchmarks_on("test") == ["toyland", "mt_bench"]
+    assert experiment.benchmarks_on("test") == ["toyland", "mt_bench", "reference_kl"]
+    raw["report"]["against"] = [{"benchmark": "reference_kl", "metric": "kl", "title": "KL"}]
+    assert config.parse(raw).benchmarks_on("validation") == ["toyland", "reference_kl"]
     assert experiment.options("mt_bench") == {} and experiment.options("toyland") == {"limit": 16}
+
+
+def test_what_is_drawn_must_score_validation(raw):
+    raw["benchmarks"]["mt_bench"] = None
+    column = {"benchmark": "mt_bench", "metric": "mt_bench", "title": "Score"}
+    [line] = problems(edited(raw, "report.against", [column]))
+    assert line == "report.against[0].benchmark: mt_bench cannot score validation"
 
 
 def test_writing_keeps_the_experiment_once(raw, tmp_path, monkeypatch):

@@ -51,6 +51,7 @@ def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Secti
         methods=tuple(experiment.entrants),
         titles=tables.titles(experiment),
         dynamics_point=report.dynamics_point,
+        against=tuple(tables.column(experiment, item) for item in report.against),
     )
     rows = read_rows(experiment.folder.dynamics)
     return section(

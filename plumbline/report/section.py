@@ -52,8 +52,9 @@ class Choices:
     """What an experiment's report shows.
 
     select: the validation metric that chose the points; length: the validation metric drawn
-    against it. dynamics_point: the point that training curves are shown at ("beta=0.1"), besides
-    each method's selected one; "" for none. methods: all of them, in order; titles: their names.
+    against it; against: more of them. dynamics_point: the point that training curves are shown at
+    ("beta=0.1"), besides each method's selected one; "" for none. methods: all of them, in order;
+    titles: their names.
     """
 
     columns: tuple[Column, ...]
@@ -63,6 +64,7 @@ class Choices:
     methods: tuple[str, ...]
     titles: Mapping[str, str]
     dynamics_point: str = ""
+    against: tuple[Column, ...] = ()
 
 
 def section(
@@ -85,9 +87,9 @@ def section(
     rows, dynamics = records(rows), records(dynamics)
     names = {"methods": choices.methods, "titles": choices.titles, "stamp": stamp}
     table = table_one(rows, choices.columns, choices.rank, facts=facts, **names)
-    quality, length = (
+    quality, *others = (
         validation_grid(rows, column, selected=selected, **names)
-        for column in (choices.select, choices.length)
+        for column in (choices.select, choices.length, *choices.against)
     )
     styles = method_styles(choices.methods, choices.titles)
     training = [
@@ -100,7 +102,7 @@ def section(
         title=title,
         table=table,
         grid=quality if filled(quality) else None,
-        pictures=(*training, *summary_pictures(table, quality, length, styles)),
+        pictures=(*training, *summary_pictures(table, quality, others, styles)),
         samples=samples(answers, SAMPLES),
     )
 
@@ -148,14 +150,17 @@ def training_pictures(
 
 
 def summary_pictures(
-    table: TableOne, quality: Grid, length: Grid, styles: Mapping[str, Style]
+    table: TableOne, quality: Grid, others: Sequence[Grid], styles: Mapping[str, Style]
 ) -> list[Picture]:
-    """Quality against length over the grid, and the ranks; those for which there are numbers."""
+    """Quality against length and the like over the grid, and the ranks; those for which there are
+    numbers."""
     pictures = []
-    if filled(quality) and filled(length):
-        title = "Quality against length over the whole grid"
-        figure = figures.frontier(quality, length, styles)
-        pictures.append(picture("frontier", title, FRONTIER_CAPTION, figure))
+    for number, other in enumerate(others):
+        if filled(quality) and filled(other):
+            name = f"frontier_{other.column.metric}" if number else "frontier"
+            title = f"{quality.column.title} against {other.column.title} over the whole grid"
+            figure = figures.frontier(quality, other, styles)
+            pictures.append(picture(name, title, FRONTIER_CAPTION, figure))
     if any(line.rank.places for line in table.lines):
         figure = figures.ranks(table, styles)
         pictures.append(picture("ranks", "Ranks", RANK_CAPTION, figure))

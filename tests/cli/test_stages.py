@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -204,6 +205,25 @@ def test_a_model_trained_elsewhere_has_a_line_of_its_own(done, command, tmp_path
     assert values["elsewhere"] == values["sft"] != values["dpo"]
     said = command("summary", "wider.yaml")
     assert "Trained elsewhere" in said and f"{done.folders.sft.model} at main" in said
+
+
+def test_answers_have_log_ratios_to_the_reference_where_a_benchmark_reads_them(done):
+    """None of SFT to itself; of a model trained elsewhere nobody knows its reference."""
+    raw = done.experiment.model_dump()
+    raw["benchmarks"]["reference_kl"] = {"limit": 4, "max_new_tokens": 6}
+    raw["models"]["elsewhere"] = {"path": str(done.folders.sft.model)}
+    chosen = config.parse(raw)
+    for target in targets(chosen, "validation", [done.records[0], done.records[2]]):
+        generate_stage.respond(chosen, "validation", target, ["reference_kl"])
+        rows = read_rows(target.evaluation.responses("reference_kl"))
+        ratios = [row["logratios"] for row in rows]
+        assert all(one == [0.0] for one in ratios) is (target.method == "sft")
+        assert len(ratios) == 4 and all(len(one) == 1 for one in ratios)
+        others = read_rows(target.evaluation.responses("toyland"))
+        answers = {row["id"]: row["answers"] for row in others}
+        assert all(row["answers"] == answers[row["id"]] for row in rows), "the same are judged"
+        assert {tuple(row["logratios"]) for row in others} == {(None,)}
+    assert generate_stage.reference(chosen, replace(target, method="elsewhere")) is None
 
 
 def test_a_diverged_run_gives_no_answers(done):

@@ -1,5 +1,7 @@
 """A setting's section from rows: which figures, at which points."""
 
+from dataclasses import replace
+
 from plumbline.aggregate import Column, RankRule
 from plumbline.report.section import Choices, section
 
@@ -65,6 +67,16 @@ def test_figures_are_drawn_where_there_are_rows():
     assert all(picture.png.startswith(b"\x89PNG") for picture in found.pictures)
     assert [line.cells[0].value for line in found.table.lines] == [11.0, 29.0]
     assert found.grid.rows[1].selected == "beta=0.3"
+
+
+def test_quality_is_drawn_against_what_is_asked_for():
+    divergence = Column("reference_kl", "kl", "KL to the reference")
+    rows = [*ROWS, row("dpo", "beta=0.1", "validation", "kl", 3.0) | {"benchmark": "reference_kl"}]
+    for against, names in (((divergence,), ["frontier", "frontier_kl"]), ((), ["frontier"])):
+        choices = replace(CHOICES, against=against)
+        empty = {"dynamics": [], "selected": SELECTED, "responses": {}, "facts": {}}
+        found = section("Toyland", choices, rows=rows, **empty)
+        assert [picture.name for picture in found.pictures] == [*names, "ranks"]
 
 
 def test_without_any_row_a_section_is_a_table_of_gaps():
