@@ -14,16 +14,17 @@ from typing import Annotated, Any, Literal
 
 @dataclass(frozen=True)
 class Range:
-    """An interval of admissible values; `open_low` excludes the lower end."""
+    """An interval of admissible values; `open_low` excludes the lower end, `whole` fractions."""
 
     low: float
     high: float
     open_low: bool = False
+    whole: bool = False
 
     def holds(self, value: float) -> bool:
         """Whether `value` lies in the interval."""
         above = value > self.low if self.open_low else value >= self.low
-        return above and value <= self.high
+        return above and value <= self.high and (not self.whole or value % 1 == 0)
 
     def __str__(self) -> str:
         if self == RANGES["Positive"]:
@@ -32,21 +33,26 @@ class Range:
             return ">= 0"
         if self == RANGES["Real"]:
             return "any number"
-        return f"between {self.low:g} and {self.high:g}"
+        kind = "a whole number " if self.whole else ""
+        return f"{kind}between {self.low:g} and {self.high:g}"
 
 
 INFINITY = float("inf")
+#: Completions that are drawn from the reference for each prompt, where a method reads some of them.
+DRAWN = 16
 #: The annotations a hyperparameter may have, by name.
 RANGES = {
     "Positive": Range(0.0, INFINITY, open_low=True),
     "NonNegative": Range(0.0, INFINITY),
     "Fraction": Range(0.0, 1.0),
     "Real": Range(-INFINITY, INFINITY),
+    "Samples": Range(1, DRAWN, whole=True),
 }
 Positive = Annotated[float, RANGES["Positive"]]
 NonNegative = Annotated[float, RANGES["NonNegative"]]
 Fraction = Annotated[float, RANGES["Fraction"]]
 Real = Annotated[float, RANGES["Real"]]
+Samples = Annotated[float, RANGES["Samples"]]
 
 
 #: Where a method stands on the four axes of arXiv:2503.11701v1, in their order, one word on each.

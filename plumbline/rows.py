@@ -130,6 +130,17 @@ ANNOTATION = pa.schema(
     [("id", pa.string()), ("index", pa.int64()), ("values", pa.list_(pa.float64()))]
 )
 
+#: Completion `index` that the reference gave to the prompt of a view row: its tokens, the end token
+#: where it came, and their log-probability, nats.
+SAMPLE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("index", pa.int64()),
+        ("tokens", pa.list_(pa.int64())),
+        ("logprob", pa.float64()),
+    ]
+)
+
 #: Training dynamics in long form; `split` is train (this batch) or probe (fixed held-out rows).
 DYNAMICS = pa.schema(
     [

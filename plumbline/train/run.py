@@ -32,7 +32,7 @@ from plumbline.prompts import prompts_of
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Setting
 from plumbline.train.align import Divergence, Dynamics, align
-from plumbline.train.annotate import made_from, with_needs
+from plumbline.train.annotate import made_from, with_needs, with_reference_samples
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise, with_traceless
 from plumbline.train.geometry import choose, first, hold
@@ -93,6 +93,13 @@ class Bench:
             others = referenced_examples(self.setting, self.folders, "traceless", self.tokenizer)
             given = with_traceless(given, self.labelled(others))
         return with_prompts(given, *where, self.spec.card.needs)
+
+    def examples_at(self, point: dict[str, float]) -> list[Example]:
+        """The training examples, with as many samples of the reference as a grid point asks for."""
+        if "reference_samples" not in self.spec.card.needs:
+            return self.examples
+        count = int(self.spec.values(point)["samples"])
+        return with_reference_samples(self.examples, self.setting, self.folders, count)
 
     def labelled(self, given: list[Example]) -> list[Example]:
         """Examples with a variant's labels; the data's own need no second look at the rows."""
@@ -190,14 +197,15 @@ class Bench:
         if execution.gradient_checkpointing:
             policy.model.gradient_checkpointing_enable({"use_reentrant": False})
         batch = getattr(recipe.batch, self.spec.feedback)
-        longest = max(self.examples, key=lambda item: item.length).group
+        given = self.examples_at(self.point(run))
+        longest = max(given, key=lambda item: item.length).group
         shape = choose(policy, longest, batch, execution)
         objective = Objective.of(self.spec, self.point(run), self.beside())
         probe = self.probe(run.seed)
         torch.manual_seed(derive_seed("align", run.seed))
         place = Place(run.work, execution.checkpoint_every, parts)
         try:
-            aligned = align(policy, self.examples, objective, recipe, shape, run.seed, probe, place)
+            aligned = align(policy, given, objective, recipe, shape, run.seed, probe, place)
         except Divergence as failure:
             self._log(run, failure.dynamics, probe)
             shutil.rmtree(run.model, ignore_errors=True)
@@ -213,8 +221,8 @@ class Bench:
         return {
             "status": "ok",
             "model": folder_digest(run.model),
-            "examples": len(self.examples),
-            "tokens_cut": sum(example.cut for example in self.examples),
+            "examples": len(given),
+            "tokens_cut": sum(example.cut for example in given),
             "geometry": {"batch": shape.batch, "micro": shape.micro, "processes": shape.world},
         }
 
