@@ -79,6 +79,37 @@ class Experiment(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _swept_by_someone(self) -> Experiment:
+        """A sweep without a number would be an empty figure at the end of a long run."""
+        sweep = self.report.sweep
+        if sweep is None:
+            return self
+        values = (
+            self.swept(setting, method, point)
+            for setting in self.settings
+            for method in self.entrants
+            for point in self.points(method)
+        )
+        if all(value is None for value in values):
+            raise ValueError(
+                f"report.sweep.key: no setting, method or variant has a number {sweep.key!r}; "
+                "name e.g. data.length_bias, a hyperparameter that the file gives, or flip"
+            )
+        return self
+
+    def swept(self, setting: str, method: str, point: dict[str, Any]) -> float | None:
+        """Where a method's point stands on the axis of `report.sweep`; None if nowhere.
+
+        setting: its name in the file.
+        """
+        found: Any = self.settings[setting].model_dump() | point
+        if self.is_trained(method):
+            found["flip"] = entry(self.methods, method)[0].flip
+        for part in self.report.sweep.key.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        return found if isinstance(found, (int, float)) else None
+
     @property
     def entrants(self) -> list[str]:
         """Who has a line in the tables, in their order: the methods, then the given models."""

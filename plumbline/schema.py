@@ -410,14 +410,25 @@ class Difference(Strict):
     why: str
 
 
+class Sweep(Strict):
+    """A figure of Table 1's columns against what differs between settings or variants.
+
+    key: of a setting, with dots, a hyperparameter, or a variant's `flip`. title: of the axis.
+    """
+
+    key: str
+    title: str
+    scale: Literal["linear", "log"] = "linear"
+
+
 class Report(Strict):
     """What the tables and the page show.
 
     columns: Table 1's, from test rows. length: the validation metric drawn against the selecting
     one; against: more of them. dynamics_point: a point at which training curves are shown besides
     the selected ones.
-    stamp: a warning over the whole page. not_run: what a reader might look for, and why it is not
-    here.
+    sweep: a figure over settings or variants. stamp: a warning over the whole page. not_run: what a
+    reader might look for, and why it is not here.
     """
 
     title: str
@@ -427,6 +438,7 @@ class Report(Strict):
     against: list[Column] = []
     rank: Rank = Rank()
     dynamics_point: str = ""
+    sweep: Sweep | None = None
     stamp: str = ""
     not_run: dict[str, str] = {}
 

@@ -502,6 +502,33 @@ def test_what_is_drawn_must_score_validation(raw):
     assert line == "report.against[0].benchmark: mt_bench cannot score validation"
 
 
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("data.length_bias", [0.015, 0.015, 0.015]),
+        ("align.warmup_steps", [150, 150, 150]),
+        ("flip", [None, 0.0, 0.2]),
+        ("alpha", [None, 2.5, 2.5]),
+    ],
+)
+def test_where_a_method_stands_on_the_axis_of_a_sweep(raw, key, values):
+    raw["methods"]["noisy"] = {"like": "pro_b", "flip": 0.2}
+    raw["report"]["sweep"] = {"key": key, "title": "Axis"}
+    experiment = config.parse(raw)
+    found = [
+        experiment.swept("small", name, experiment.points(name)[0])
+        for name in ("sft", "pro_b", "noisy")
+    ]
+    assert found == values
+
+
+@pytest.mark.parametrize("key", ["data.lenght_bias", "data", "data.source", "gamma", ""])
+def test_a_sweep_needs_a_number_somewhere(raw, key):
+    raw["report"]["sweep"] = {"key": key, "title": "Axis"}
+    [line] = problems(raw)
+    assert line.startswith(f"report.sweep.key: no setting, method or variant has a number {key!r}")
+
+
 def test_writing_keeps_the_experiment_once(raw, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     experiment = config.parse(raw)

@@ -136,6 +136,7 @@ SECTIONS = {
     "Report": "`report`",
     "Column": "`report.columns`",
     "Rank": "`report.rank`",
+    "Sweep": "`report.sweep`",
     "Difference": "`differences`",
     "Execution": "`execution`",
 }

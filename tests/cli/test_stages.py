@@ -14,11 +14,13 @@ from scripted import says, upstream
 from plumbline import config, schema
 from plumbline.artifacts import lock, read_json, read_rows, read_vectors, write_json
 from plumbline.cli import generate as generate_stage
+from plumbline.cli import report as report_stage
 from plumbline.cli import score as score_stage
 from plumbline.errors import IntegrityError
 from plumbline.layout import selected
 from plumbline.model.folder import load
 from plumbline.model.tokenizer import prompt_ids
+from plumbline.report.sweep import Place
 from plumbline.targets import targets
 
 POINTS = ["beta=0.1", "beta=0.3"]
@@ -252,6 +254,28 @@ def test_the_best_point_is_tested_and_no_other(done):
     assert choice["point"] == max(POINTS, key=values.__getitem__)
     rows = read_rows(selected(done.folders, "tiny", "dpo", 0).rows("toyland"))
     assert {(row["point"], row["split"]) for row in rows} == {(choice["point"], "test")}
+
+
+def test_a_sweep_is_over_selected_points_and_variants_are_on_the_line_of_their_method(done):
+    raw = done.experiment.model_dump()
+    raw["report"]["sweep"] = {"key": "beta", "title": "Beta"}
+    chosen = config.parse(raw)
+    point = read_json(done.choices[0])["point"]
+    found = report_stage._places(chosen)
+    assert found == {
+        (done.folders.name, "sft"): Place("sft", None),
+        (done.folders.name, "dpo"): Place("dpo", float(point.removeprefix("beta="))),
+    }
+    [drawn] = report_stage._sweep(chosen)
+    assert drawn.name == "sweep" and not report_stage._sweep(done.experiment)
+    raw["methods"] |= {
+        "noisy": {"like": "dpo", "flip": 0.1},
+        "chance": {"like": "dpo", "labels": "random"},
+    }
+    wider = config.parse(raw)
+    assert report_stage._line_of(wider, "noisy", 0.1) == "dpo"
+    assert report_stage._line_of(wider, "noisy", None) == "noisy"
+    assert report_stage._line_of(wider, "chance", 0.1) == "chance"
 
 
 def test_nothing_is_scored_twice(done, command):
