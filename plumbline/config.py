@@ -101,6 +101,37 @@ class Experiment(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _swept_by_someone(self) -> Experiment:
+        """A sweep without a number would be an empty figure at the end of a long run."""
+        sweep = self.report.sweep
+        if sweep is None:
+            return self
+        values = (
+            self.swept(setting, method, point)
+            for setting in self.settings
+            for method in self.entrants
+            for point in self.points(method)
+        )
+        if all(value is None for value in values):
+            raise ValueError(
+                f"report.sweep.key: no setting, method or variant has a number {sweep.key!r}; "
+                "name e.g. data.length_bias, a hyperparameter that the file gives, or flip"
+            )
+        return self
+
+    def swept(self, setting: str, method: str, point: dict[str, Any]) -> float | None:
+        """Where a method's point stands on the axis of `report.sweep`; None if nowhere.
+
+        setting: its name in the file.
+        """
+        found: Any = self.settings[setting].model_dump() | point
+        if self.is_trained(method):
+            found["flip"] = entry(self.methods, method)[0].flip
+        for part in self.report.sweep.key.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        return found if isinstance(found, (int, float)) else None
+
     @property
     def entrants(self) -> list[str]:
         """Who has a line in the tables, in their order: the methods, then the given models."""
@@ -154,6 +185,10 @@ class Experiment(Strict):
         given = entry(self.methods, method)[0].prompts
         return given and Prompts(**given)
 
+    def relabelling(self, method: str) -> dict[str, Any]:
+        """What `data.labels.scores` is told to change; {} where the data's own labels stay."""
+        return entry(self.methods, method)[0].relabelling
+
     def benchmark(self, name: str) -> plugins.BenchmarkSpec:
         """The benchmark's specification, from `benchmarks/` or `benchmark_paths`; read once."""
         if name not in self._benchmarks:
@@ -192,9 +227,11 @@ class Experiment(Strict):
         return self.benchmarks[benchmark] or {}
 
     def benchmarks_on(self, split: str) -> list[str]:
-        """The benchmarks that score a split; on validation, only the one that selects."""
+        """The benchmarks that score a split; on validation, only the one that selects and those
+        that are drawn against it."""
         names = [name for name in self.benchmarks if split in self.benchmark(name).card.splits]
-        return [name for name in names if split == "test" or name == self.select.benchmark]
+        asked = {item.benchmark for item in (self.select, self.report.length, *self.report.against)}
+        return [name for name in names if split == "test" or name in asked]
 
 
 def read(path: Path) -> Experiment:

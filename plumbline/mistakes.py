@@ -139,24 +139,24 @@ def _untrainable(prompts: Any, raw: dict[str, Any]) -> Iterator[str]:
 def _variant_problems(
     name: str, methods: dict[str, dict[str, Any]], folders: tuple[Path, ...]
 ) -> Iterator[str]:
-    """What is wrong with `like` and `labels`, where they are given."""
+    """What is wrong with `like`, `labels` and `flip`, where they are given."""
     own, allowed = methods[name], ["given", *schema.LABELS]
     if "labels" in own and own["labels"] not in allowed:
         hint = _hint(str(own["labels"]), allowed)
         yield f".labels: must be one of {', '.join(allowed)}, got {own['labels']!r}{hint}"
+    if "flip" in own and not _is_rate(own["flip"]):
+        yield (
+            f".flip: must be a number from 0 to below 0.5, got {own['flip']!r}; where all labels "
+            "shall be wrong say labels: flipped, where they shall mean nothing labels: random"
+        )
     if own.get("prompts") is not None:
         yield from _prompts_problems(own)
     if "like" in own:
         yield from _like_problems(name, methods, folders)
-    elif "labels" in own:
+    for key in (key for key in ("labels", "flip", "prompts") if key in own and "like" not in own):
         yield (
-            ".labels: a control has a name of its own beside its method, "
-            f"e.g. {name}_control: {{like: {name}, labels: {own['labels']}}}"
-        )
-    elif "prompts" in own:
-        yield (
-            ".prompts: a variant has a name of its own beside its method, "
-            f"e.g. {name}_half: {{like: {name}, prompts: {{reward: model, share: 0.5}}}}"
+            f".{key}: a variant has a name of its own beside its method, "
+            f"e.g. {name}_{key}: {{like: {name}, {key}: {own[key]}}}"
         )
 
 
@@ -166,8 +166,13 @@ def _prompts_problems(own: dict[str, Any]) -> Iterator[str]:
     except ValidationError as error:
         for item in error.errors():
             yield "." + _sentence(item | {"loc": ("prompts", *item["loc"])}, _known_keys())
-    if own.get("labels", "given") != "given":
-        yield f".labels: the reward of prompts labels them, got {own['labels']!r} too; remove one"
+    for key in ("labels", "flip"):
+        if own.get(key, "given") not in ("given", 0):
+            yield f".{key}: the reward of prompts labels them, got {own[key]!r} too; remove one"
+
+
+def _is_rate(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 0.5
 
 
 def _like_problems(
@@ -179,7 +184,7 @@ def _like_problems(
         hint = _hint(str(like), others)
         yield f".like: {like!r} is not a method of this file{hint}; known: {', '.join(others)}"
     elif _is_itself(methods, name):
-        yield f".like: this is {like} itself; give it labels, prompts or other values"
+        yield f".like: this is {like} itself; give it labels, a flip, prompts or other values"
     if not re.fullmatch(schema.NAME, str(name)):
         yield ": a name has lower-case letters, digits and _, and begins with a letter"
     if name in _files(folders):
@@ -189,7 +194,7 @@ def _like_problems(
 def _is_itself(methods: dict[str, dict[str, Any]], name: str) -> bool:
     """Whether a variant differs in nothing from the method that it is like."""
     variant, values = schema.entry(methods, name)
-    same = variant.labels == "given" and variant.prompts is None
+    same = not variant.relabelling and variant.prompts is None
     return same and values == methods[variant.like]
 
 
@@ -274,10 +279,11 @@ def _benchmark_problems(raw: dict[str, Any]) -> list[str]:
 
 def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:
     """Selections and table columns must name a metric that its benchmark declares."""
-    columns = _mapping(raw, "report").get("columns")
     wanted = {"select": _mapping(raw, "select")}
-    if isinstance(columns, list):
-        wanted |= {f"report.columns[{index}]": column for index, column in enumerate(columns)}
+    for key in ("columns", "against"):
+        columns = _mapping(raw, "report").get(key)
+        if isinstance(columns, list):
+            wanted |= {f"report.{key}[{index}]": column for index, column in enumerate(columns)}
     wanted["report.length"] = _mapping(_mapping(raw, "report"), "length")
     if cases := _mapping(_mapping(raw, "report"), "cases"):
         wanted["report.cases"] = cases
@@ -302,8 +308,9 @@ def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator
             yield f"{where}.metric: {name} has no metric {metric!r}; known: {', '.join(known)}"
         elif where == "select" and metric not in directed:
             yield f"select.metric: no value of {metric} is better than another; choose a quality"
-        if where == "select" and "validation" not in card.splits:
-            yield f"select.benchmark: {name} cannot score validation"
+        on_validation = where == "select" or where.startswith("report.against")
+        if on_validation and "validation" not in card.splits:
+            yield f"{where}.benchmark: {name} cannot score validation"
 
 
 def _case_problems(cases: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:

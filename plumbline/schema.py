@@ -275,12 +275,20 @@ class Variant(Strict):
     """A method that stands in the tables a second time, with other labels, prompts or values.
 
     like: the method of the same file whose feedback, loss and values it takes; what it says itself
-    goes before.
+    goes before. flip: the probability that a training row's labels are turned around.
     """
 
     like: str
     labels: Literal["given", "random", "flipped", "longer", "win_rate"] = "given"
     prompts: Prompts | None = None
+    flip: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+
+    @property
+    def relabelling(self) -> dict[str, Any]:
+        """`labels` and `flip` where they are not their defaults."""
+        fields = Variant.model_fields
+        said = {name: getattr(self, name) for name in ("labels", "flip")}
+        return {name: value for name, value in said.items() if value != fields[name].default}
 
 
 def entry(methods: dict[str, dict[str, Any]], name: str) -> tuple[Variant, dict[str, Any]]:
@@ -448,22 +456,36 @@ class Difference(Strict):
     why: str
 
 
+class Sweep(Strict):
+    """A figure of Table 1's columns against what differs between settings or variants.
+
+    key: of a setting, with dots, a hyperparameter, or a variant's `flip`. title: of the axis.
+    """
+
+    key: str
+    title: str
+    scale: Literal["linear", "log"] = "linear"
+
+
 class Report(Strict):
     """What the tables and the page show.
 
     columns: Table 1's, from test rows. length: the validation metric drawn against the selecting
-    one. cases: a table of answers and judgments, beside the others. dynamics_point: a point at
-    which training curves are shown besides the selected ones. stamp: a warning over the whole page.
-    not_run: what a reader might look for, and why it is not here.
+    one; against: more of them. cases: a table of answers and judgments, beside the others.
+    dynamics_point: a point at which training curves are shown besides the selected ones. sweep: a
+    figure over settings or variants. stamp: a warning over the whole page. not_run: what a reader
+    might look for, and why it is not here.
     """
 
     title: str
     lead: str = ""
     columns: list[Column] = Field(min_length=1)
     length: Column
+    against: list[Column] = []
     rank: Rank = Rank()
     cases: Cases | None = None
     dynamics_point: str = ""
+    sweep: Sweep | None = None
     stamp: str = ""
     not_run: dict[str, str] = {}
 

@@ -177,6 +177,10 @@ MISTAKES = [
     ("methods.v", prompts() | {"labels": "random"}, "methods.v.labels: ", ["'random'", "remove"]),
     ("methods.dpo.prompts", {"reward": "head"}, "methods.dpo.prompts: ", ["{like: dpo, prompts"]),
     ("methods.dpo.labels", "flipped", "methods.dpo.labels: ", ["{like: dpo, labels: flipped}"]),
+    ("methods.dpo.flip", 0.2, "methods.dpo.flip: ", ["{like: dpo, flip: 0.2}"]),
+    ("methods.v", {"like": "dpo", "flip": 0.5}, "methods.v.flip: ", ["below 0.5, got 0.5"]),
+    ("methods.v", {"like": "dpo", "flip": -0.1}, "methods.v.flip: ", ["from 0", "got -0.1"]),
+    ("methods.v", {"like": "dpo", "flip": 0.0}, "methods.v.like: ", ["this is dpo itself"]),
     ("seeds", [], "seeds: ", ["at least 1"]),
     ("seeds", [0, 1, 0], "seeds: ", ["each seed once"]),
     # missing keys
@@ -201,6 +205,12 @@ MISTAKES = [
         [{"benchmark": "toyland", "metric": "won", "title": "Won"}],
         "report.columns[0].metric: ",
         ["no metric 'won'"],
+    ),
+    (
+        "report.against",
+        [{"benchmark": "toyland", "metric": "width", "title": "Width"}],
+        "report.against[0].metric: ",
+        ["no metric 'width'"],
     ),
     # recipes that could only fail later, inside a job
     (
@@ -240,8 +250,8 @@ def test_a_mistake_is_told_where_it_is_and_not_as_several(raw, path, value, wher
 
 
 @pytest.mark.parametrize("value", [None, 5, True, [1], {"a": 1}])
-@pytest.mark.parametrize("key", ["like", "labels"])
-def test_no_kind_of_like_or_labels_is_a_traceback(raw, key, value):
+@pytest.mark.parametrize("key", ["like", "labels", "flip"])
+def test_no_kind_of_like_labels_or_flip_is_a_traceback(raw, key, value):
     variant = {"like": "dpo", "labels": "random", key: value}
     [line] = problems(edited(raw, "methods.v", variant))
     assert line.startswith(f"methods.v.{key}: ") and repr(value) in line
@@ -513,12 +523,48 @@ def test_grid_is_every_combination_in_order():
 
 
 def test_benchmarks_of_a_split(raw):
-    """On validation only the one that selects, since the others would cost and show too much."""
-    raw["benchmarks"]["mt_bench"] = None
+    """On validation only those that select or are drawn, as others would cost and show too much."""
+    raw["benchmarks"] |= {"mt_bench": None, "reference_kl": None}
     experiment = config.parse(raw)
     assert experiment.benchmarks_on("validation") == ["toyland"]
-    assert experiment.benchmarks_on("test") == ["toyland", "mt_bench"]
+    assert experiment.benchmarks_on("test") == ["toyland", "mt_bench", "reference_kl"]
+    raw["report"]["against"] = [{"benchmark": "reference_kl", "metric": "kl", "title": "KL"}]
+    assert config.parse(raw).benchmarks_on("validation") == ["toyland", "reference_kl"]
     assert experiment.options("mt_bench") == {} and experiment.options("toyland") == {"limit": 16}
+
+
+def test_what_is_drawn_must_score_validation(raw):
+    raw["benchmarks"]["mt_bench"] = None
+    column = {"benchmark": "mt_bench", "metric": "mt_bench", "title": "Score"}
+    [line] = problems(edited(raw, "report.against", [column]))
+    assert line == "report.against[0].benchmark: mt_bench cannot score validation"
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("data.length_bias", [0.015, 0.015, 0.015]),
+        ("align.warmup_steps", [150, 150, 150]),
+        ("flip", [None, 0.0, 0.2]),
+        ("alpha", [None, 2.5, 2.5]),
+    ],
+)
+def test_where_a_method_stands_on_the_axis_of_a_sweep(raw, key, values):
+    raw["methods"]["noisy"] = {"like": "pro_b", "flip": 0.2}
+    raw["report"]["sweep"] = {"key": key, "title": "Axis"}
+    experiment = config.parse(raw)
+    found = [
+        experiment.swept("small", name, experiment.points(name)[0])
+        for name in ("sft", "pro_b", "noisy")
+    ]
+    assert found == values
+
+
+@pytest.mark.parametrize("key", ["data.lenght_bias", "data", "data.source", "gamma", ""])
+def test_a_sweep_needs_a_number_somewhere(raw, key):
+    raw["report"]["sweep"] = {"key": key, "title": "Axis"}
+    [line] = problems(raw)
+    assert line.startswith(f"report.sweep.key: no setting, method or variant has a number {key!r}")
 
 
 def test_writing_keeps_the_experiment_once(raw, tmp_path, monkeypatch):

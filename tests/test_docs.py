@@ -140,6 +140,7 @@ SECTIONS = {
     "Column": "`report.columns`",
     "Rank": "`report.rank`",
     "Cases": "`report.cases`",
+    "Sweep": "`report.sweep`",
     "Difference": "`differences`",
     "Execution": "`execution`",
 }

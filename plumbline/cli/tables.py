@@ -102,13 +102,14 @@ def feedback(experiment: Experiment) -> dict[str, str]:
 
 def title(experiment: Experiment, method: str) -> str:
     """A method's own title; a variant has its labels or prompts, or else its name, beside it."""
-    spec, labels = experiment.method(method), experiment.labels(method)
+    spec, changed = experiment.method(method), experiment.relabelling(method)
     if spec.name == method:
         return spec.card.title
+    words = [LABELS[changed["labels"]]] if "labels" in changed else []
+    words += [f"{100 * changed['flip']:g} % of labels flipped"] if "flip" in changed else []
     if prompts := experiment.prompts(method):
-        share = f"{100 * prompts.share:g} % {prompts.order}"
-        return f"{spec.card.title} ({share} by {prompts.reward})"
-    return f"{spec.card.title} ({LABELS.get(labels, method)})"
+        words.append(f"{100 * prompts.share:g} % {prompts.order} by {prompts.reward}")
+    return f"{spec.card.title} ({', '.join(words) or method})"
 
 
 def prompts(experiment: Experiment) -> dict[str, Prompts]:

@@ -118,14 +118,14 @@ def progress(
 
 
 @with_our_look
-def frontier(quality: Grid, length: Grid, styles: Mapping[str, Style]) -> Figure:
-    """Quality against response length over each method's whole grid, one panel a method.
+def frontier(quality: Grid, cost: Grid, styles: Mapping[str, Style]) -> Figure:
+    """Quality against length, or another cost of it, over each method's grid, one panel a method.
 
-    quality, length: two `validation_grid`s of the same rows. Grey: the other methods' paths. Ring:
+    quality, cost: two `validation_grid`s of the same rows. Grey: the other methods' paths. Ring:
     the selected point; named beside it are the grid's first and last. Cross: SFT.
     """
     paths = {
-        row.method: path(row, other) for row, other in zip(quality.rows, length.rows, strict=True)
+        row.method: path(row, other) for row, other in zip(quality.rows, cost.rows, strict=True)
     }
     paths = {name: found for name, found in paths.items() if found}
     tuned = [row for row in quality.rows if row.method in paths and row.method != "sft"]
@@ -138,17 +138,17 @@ def frontier(quality: Grid, length: Grid, styles: Mapping[str, Style]) -> Figure
         axes.set_visible(False)
     for axes, row in zip(grid.flat, tuned, strict=False):
         draw_path(axes, row, paths, styles)
-    figure.supxlabel(length.column.title, color=MUTED, size=9)
+    figure.supxlabel(cost.column.title, color=MUTED, size=9)
     figure.supylabel(quality.column.title, color=MUTED, size=9)
     return figure
 
 
-def path(quality: GridRow, length: GridRow) -> dict[str, tuple[float, float]]:
-    """label -> (length, quality), for the points that have both."""
+def path(quality: GridRow, cost: GridRow) -> dict[str, tuple[float, float]]:
+    """label -> (cost, quality), for the points that have both."""
     return {
-        label: (length.cells[label].value, cell.value)
+        label: (cost.cells[label].value, cell.value)
         for label, cell in quality.cells.items()
-        if cell.value is not None and has_value(length.cells.get(label))
+        if cell.value is not None and has_value(cost.cells.get(label))
     }
 
 

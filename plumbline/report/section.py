@@ -63,10 +63,10 @@ class Choices:
     """What an experiment's report shows.
 
     select: the validation metric that chose the points; length: the validation metric drawn
-    against it. dynamics_point: the point that training curves are shown at ("beta=0.1"), besides
-    each method's selected one; "" for none. methods: all of them, in order; titles: their names;
-    feedback: what those that are trained learn from; prompts: of variants whose prompts a reward
-    chose.
+    against it; against: more of them. dynamics_point: the point that training curves are shown at
+    ("beta=0.1"), besides each method's selected one; "" for none. methods: all of them, in order;
+    titles: their names; feedback: what those that are trained learn from; prompts: of variants
+    whose prompts a reward chose.
     """
 
     select: Column
@@ -76,6 +76,7 @@ class Choices:
     feedback: Mapping[str, str]
     dynamics_point: str = ""
     prompts: Mapping[str, Prompts] = field(default_factory=dict)
+    against: tuple[Column, ...] = ()
 
 
 def section(
@@ -98,9 +99,9 @@ def section(
     """
     rows, dynamics = records(rows), records(dynamics)
     names = {"methods": choices.methods, "titles": choices.titles, "stamp": stamp}
-    quality, length = (
+    quality, *others = (
         validation_grid(rows, column, selected=selected, **names)
-        for column in (choices.select, choices.length)
+        for column in (choices.select, choices.length, *choices.against)
     )
     styles = method_styles(choices.methods, choices.titles)
     training = [
@@ -116,7 +117,7 @@ def section(
         protocol=protocol,
         pictures=(
             *training,
-            *summary_pictures(table, quality, length, styles),
+            *summary_pictures(table, quality, others, styles),
             *shares_pictures(table, choices.prompts),
         ),
         samples=samples(answers, SAMPLES),
@@ -171,14 +172,17 @@ def training_pictures(
 
 
 def summary_pictures(
-    table: TableOne, quality: Grid, length: Grid, styles: Mapping[str, Style]
+    table: TableOne, quality: Grid, others: Sequence[Grid], styles: Mapping[str, Style]
 ) -> list[Picture]:
-    """Quality against length over the grid, and the ranks; those for which there are numbers."""
+    """Quality against length and the like over the grid, and the ranks; those for which there are
+    numbers."""
     pictures = []
-    if filled(quality) and filled(length):
-        title = "Quality against length over the whole grid"
-        figure = figures.frontier(quality, length, styles)
-        pictures.append(picture("frontier", title, FRONTIER_CAPTION, figure))
+    for number, other in enumerate(others):
+        if filled(quality) and filled(other):
+            name = f"frontier_{other.column.metric}" if number else "frontier"
+            title = f"{quality.column.title} against {other.column.title} over the whole grid"
+            figure = figures.frontier(quality, other, styles)
+            pictures.append(picture(name, title, FRONTIER_CAPTION, figure))
     if any(line.rank.places for line in table.lines):
         figure = figures.ranks(table, styles)
         pictures.append(picture("ranks", "Ranks", RANK_CAPTION, figure))

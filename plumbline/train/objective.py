@@ -203,6 +203,8 @@ class Objective:
         if "traceless" in self.spec.card.needs:
             rejected, *others = rest
             return Pairs(first, rejected, {"traceless": Pairs(*others)})
+        if "reference_samples" in self.spec.card.needs:
+            return Pairs(first, rest[0], {"reference_samples": self._column(whole, slice(2, None))})
         if self.spec.feedback == "pairs":
             return Pairs(first, *rest)
         return Singles(first, inputs.desirable, self._mismatched(inputs, mismatched))
@@ -225,7 +227,7 @@ class Objective:
         needed = {name: value for item in needs for name, value in item.items()}
         return Completions(tokens.sum(-1), counts, needed)
 
-    def _column(self, whole: Completions, index: int) -> Completions:
+    def _column(self, whole: Completions, index: int | slice) -> Completions:
         needed = {name: value[:, index] for name, value in whole.needed.items()}
         return Completions(whole.policy[:, index], whole.tokens[:, index], needed)
 
@@ -244,7 +246,7 @@ def beside_reference(spec: MethodSpec) -> bool:
 def _relabel(spec: MethodSpec, point: dict[str, float]) -> Callable[[Any], Tensor]:
     """A file's `relabel` at a grid point; it takes those hyperparameters that it names."""
     function = load_relabel(spec)
-    values = {item.name: item.default for item in spec.hyperparameters} | point
+    values = spec.values(point)
     _, *names = signature(function).parameters
     return partial(function, **{name: values[name] for name in names})
 

@@ -190,11 +190,16 @@ def referenced_examples(
 
 
 def with_labels(
-    given: list[Example], setting: Setting, folders: SettingFolder, feedback: str, rule: str
+    given: list[Example],
+    setting: Setting,
+    folders: SettingFolder,
+    feedback: str,
+    relabelling: dict[str, Any],
 ) -> list[Example]:
-    """All training examples as a key of `labels.RULES` labels them."""
+    """All training examples with other labels. relabelling: see `schema.Variant`."""
     rows = training_rows(setting, folders, feedback)
-    return labelled(given, labels.scores(rows, feedback, rule, setting.data.seed))
+    rule = {"labels": "given"} | relabelling
+    return labelled(given, labels.scores(rows, feedback, seed=setting.data.seed, **rule))
 
 
 def with_prompts(

@@ -33,7 +33,7 @@ from plumbline.provenance import leave_trace
 from plumbline.rows import DYNAMICS, PROBE
 from plumbline.schema import Align, Prompts, Setting
 from plumbline.train.align import Divergence, Dynamics, align
-from plumbline.train.annotate import made_from, with_needs
+from plumbline.train.annotate import made_from, with_needs, with_reference_samples
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise, with_traceless
 from plumbline.train.geometry import choose, first, hold
@@ -72,9 +72,9 @@ class Bench:
         return self.experiment.method(self.method)
 
     @property
-    def labels(self) -> str:
-        """What it learns from: the data's own labels, or a control's."""
-        return self.experiment.labels(self.method)
+    def relabelling(self) -> dict[str, Any]:
+        """How the labels that it learns from differ from the data's own."""
+        return self.experiment.relabelling(self.method)
 
     @property
     def prompts_kept(self) -> Prompts | None:
@@ -110,14 +110,21 @@ class Bench:
             given = with_traceless(given, self.labelled(others))
         return with_prompts(given, *where, self.spec.card.needs)
 
+    def examples_at(self, point: dict[str, float]) -> list[Example]:
+        """The training examples, with as many samples of the reference as a grid point asks for."""
+        if "reference_samples" not in self.spec.card.needs:
+            return self.examples
+        count = int(self.spec.values(point)["samples"])
+        return with_reference_samples(self.examples, self.setting, self.folders, count)
+
     def labelled(self, given: list[Example]) -> list[Example]:
-        """Examples with a control's labels, or those that a reward chose with its own; the data's
+        """Examples with a variant's labels, or those that a reward chose with its own; the data's
         own need no second look at the rows."""
         if self.prompts_kept:
             return chosen_pairs(given, self.setting, self.folders, self.prompts_kept)
-        if self.labels == "given":
+        if not self.relabelling:
             return given
-        return with_labels(given, self.setting, self.folders, self.spec.feedback, self.labels)
+        return with_labels(given, self.setting, self.folders, self.spec.feedback, self.relabelling)
 
     @cached_property
     def held_out(self) -> list[Example]:
@@ -174,8 +181,8 @@ class Bench:
         if self.method in self.experiment.models:
             choice = self.experiment.models[self.method]
             return {"engine": ENGINE, "given": choice.model_dump(exclude={"title"})}
-        # Without the key where labels are the data's own, so that older records stay current.
-        others = {} if self.labels == "given" else {"labels": self.labels}
+        # Nothing of the data's own labels and prompts, so that older records stay current.
+        others = dict(self.relabelling)
         if self.prompts_kept:
             others["prompts"] = self.prompts_kept.model_dump() | {
                 "reward": rewarded_from(self.setting, self.folders, self.prompts_kept.reward)
@@ -215,7 +222,8 @@ class Bench:
         if execution.gradient_checkpointing:
             policy.model.gradient_checkpointing_enable({"use_reentrant": False})
         batch = getattr(recipe.batch, self.spec.feedback)
-        longest = max(self.examples, key=lambda item: item.length).group
+        given = self.examples_at(self.point(run))
+        longest = max(given, key=lambda item: item.length).group
         shape = choose(policy, longest, batch, execution)
         weights = recipe.class_weights
         objective = Objective.of(self.spec, self.point(run), self.beside(), weights)
@@ -223,7 +231,7 @@ class Bench:
         torch.manual_seed(derive_seed("align", run.seed))
         place = Place(run.work, execution.checkpoint_every, parts)
         try:
-            aligned = align(policy, self.examples, objective, recipe, shape, run.seed, probe, place)
+            aligned = align(policy, given, objective, recipe, shape, run.seed, probe, place)
         except Divergence as failure:
             self._log(run, failure.dynamics, probe)
             shutil.rmtree(run.model, ignore_errors=True)
@@ -239,8 +247,8 @@ class Bench:
         return {
             "status": "ok",
             "model": folder_digest(run.model),
-            "examples": len(self.examples),
-            "tokens_cut": sum(example.cut for example in self.examples),
+            "examples": len(given),
+            "tokens_cut": sum(example.cut for example in given),
             "geometry": {"batch": shape.batch, "micro": shape.micro, "processes": shape.world},
         }
 

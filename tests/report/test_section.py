@@ -90,6 +90,14 @@ def test_a_choice_of_prompts_has_its_figure_where_there_is_a_number():
     assert make([], [], chosen).pictures == ()
 
 
+def test_quality_is_drawn_against_what_is_asked_for():
+    divergence = Column("reference_kl", "kl", "KL to the reference")
+    rows = [*ROWS, row("dpo", "beta=0.1", "validation", "kl", 3.0) | {"benchmark": "reference_kl"}]
+    for against, names in (((divergence,), ["frontier", "frontier_kl"]), ((), ["frontier"])):
+        found = make(rows, [], replace(CHOICES, against=against))
+        assert [picture.name for picture in found.pictures] == [*names, "ranks"]
+
+
 def test_without_any_row_a_section_is_a_table_of_gaps():
     found = make([], [])
     assert found.pictures == ()

@@ -179,6 +179,23 @@ def test_traceless_pairs_arrive_where_they_are_declared(policy, examples, plain_
             torch.testing.assert_close(one.policy, other.policy, rtol=0, atol=1e-10)
 
 
+def test_samples_of_the_reference_arrive_behind_the_pair(policy, examples, plain_batch):
+    """Expected: plain torch, one unpadded row a completion; the last two of four are samples."""
+    model, given = policy(), examples("traceless", 5)
+    seen, objective = Policy(model), Objective.of(method_spec("pro_p_samples"), {})
+    inputs = collate(given, seen.pack).to(seen.device)
+    with torch.no_grad():
+        found = objective.batch(objective.forward(seen, inputs), inputs, None)
+        expected = plain_batch(model, given)
+    assert list(found.needed) == ["reference_samples"]
+    samples, others = found.reference_samples, expected.traceless
+    for place, other in enumerate((others.chosen, others.rejected)):
+        assert torch.equal(samples.tokens[:, place], other.tokens)
+        assert torch.equal(samples.reference[:, place], other.reference)
+        torch.testing.assert_close(samples.policy[:, place], other.policy, rtol=0, atol=1e-10)
+    torch.testing.assert_close(found.rejected.policy, expected.rejected.policy, rtol=0, atol=1e-10)
+
+
 def test_what_is_logged_of_a_pair_is_of_its_whole_completions(policy, examples):
     """The same pairs with and without others beside them."""
     given = examples("traceless", 5)

@@ -134,8 +134,7 @@ def method_digest(method):
         return EXPERIMENT.models[method].model_dump(exclude={"title"})
     if method == plugins.SFT:
         return None
-    labels = EXPERIMENT.labels(method)
-    others = [] if labels == "given" else [labels]
+    others = [*map(str, EXPERIMENT.relabelling(method).values())]
     if prompts := EXPERIMENT.prompts(method):
         others.append(prompts.model_dump_json())
     return " ".join([EXPERIMENT.method(method).digest, *others])
