@@ -263,7 +263,7 @@ class Prompts(Strict):
     """A share of the prompts to train on, by their preference variance under a trained reward that
     labels their pairs too; see `data.preference_variance`.
 
-    reward: a key of `train.bradley_terry.REWARDS`. share: of the half that no reward is trained on.
+    reward: a key of `train.bradley_terry.REWARDS`. share: of the quarter that taught no reward.
     """
 
     reward: Literal["model", "head", "words"]

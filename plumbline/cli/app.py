@@ -178,7 +178,7 @@ def reward(
     ],
     threads: Threads = 1,
 ) -> None:
-    """Train a reward on the pairs of half of the prompts, and ask it about the others."""
+    """Train a reward on the pairs of most prompts, and ask it about the answers to the others."""
     from plumbline import config
     from plumbline.layout import SettingFolder
     from plumbline.train import rewards as stage

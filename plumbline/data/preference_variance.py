@@ -40,9 +40,9 @@ def preference_variance(rewards: Sequence[float]) -> float:
 
 
 def teaches(prompt: Sequence[Message], seed: int) -> bool:
-    """Whether rewards are trained on the rows of a prompt: half of all prompts, by a hash. A reward
-    that chose among pairs which it has learnt by heart would say nothing of others."""
-    return derive_seed("teaches", seed, normalise(prompt)) % 2 == 0
+    """Whether rewards are trained on the rows of a prompt: of three in four prompts, by a hash. A
+    reward that chose among pairs which it has learnt by heart would say nothing of others."""
+    return derive_seed("teaches", seed, normalise(prompt)) % 4 > 0
 
 
 #: What a row is sorted by.

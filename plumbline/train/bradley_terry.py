@@ -29,6 +29,8 @@ from plumbline.model.logprobs import TOKENS, passes
 from plumbline.schema import Execution, Setting
 from plumbline.train.language import Text
 
+#: Times that a reward with all weights sees its pairs.
+EPOCHS = 3
 Features = np.ndarray | sparse.csr_matrix
 
 
@@ -44,15 +46,17 @@ class Lesson:
 
 
 def of_model(lesson: Lesson) -> np.ndarray:
-    """By the SFT model with a head, all weights trained, by the setting's `sft` recipe."""
+    """By the SFT model with a head, all weights trained for `EPOCHS`, else by the `sft` recipe."""
     from plumbline.train import trl_reward  # TRL takes seconds to import
 
+    steps = max(1, EPOCHS * len(lesson.pairs) // lesson.setting.sft.batch)
+    recipe = lesson.setting.sft.model_copy(update={"steps": steps})
     whole = [[*prompt, *answer] for prompt, answer in lesson.texts]
     pairs = [(whole[chosen], whole[rejected]) for chosen, rejected in lesson.pairs]
     seed = derive_seed("reward", lesson.setting.data.seed)
     with TemporaryDirectory() as work:
         model = trl_reward.fit(
-            lesson.folders.sft, pairs, lesson.setting.sft, seed, Path(work), lesson.execution
+            lesson.folders.sft, pairs, recipe, seed, Path(work), lesson.execution
         )
     return _by_passes(model, lesson.texts, lambda ids, _: model(input_ids=ids).logits[:, 0])
 

@@ -1,4 +1,4 @@
-"""Rewards: trained on the pairs of half of the prompts, asked about the answers to the others."""
+"""Rewards: trained on the pairs of most prompts, asked about the answers to the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from plumbline.artifacts import is_current, read_rows, write_rows
-from plumbline.data.preference_variance import kept, teaches
+from plumbline.data.preference_variance import ORDERS, kept, teaches
 from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
 from plumbline.model.folder import load_tokenizer
@@ -27,23 +27,36 @@ def rewards(setting: Setting, folders: SettingFolder, reward: str, execution: Ex
     from plumbline.train import bradley_terry  # its library takes a second
 
     rows = read_rows(folders.data("train"))
-    starts = [0, *accumulate(len(row["completions"]) for row in rows)]
     taught = [teaches(row["prompt"], setting.data.seed) for row in rows]
+    spans = list(pairwise(accumulate((len(row["completions"]) for row in rows), initial=0)))
     pairs = [
-        tuple(start + row[side] for side in SIDES)
-        for row, start in zip(rows, starts[:-1], strict=True)
+        (start + row["chosen"], start + row["rejected"])
+        for row, (start, _) in compress(zip(rows, spans, strict=True), taught)
     ]
     texts = _texts(rows, setting, folders)
-    lesson = bradley_terry.Lesson(setting, folders, execution, texts, list(compress(pairs, taught)))
+    lesson = bradley_terry.Lesson(setting, folders, execution, texts, pairs)
     found = bradley_terry.REWARDS[reward](lesson)
-    others = [not one for one in taught]
+    others = [not known for known in taught]
     table = [
         {"id": row["id"], "rewards": found[start:end].tolist()}
-        for row, (start, end) in compress(zip(rows, pairwise(starts), strict=True), others)
+        for row, (start, end) in compress(zip(rows, spans, strict=True), others)
     ]
     write_rows(folders.rewards(reward), table, REWARDS, made_from(setting, folders, reward))
-    agreed = fmean(found[chosen] > found[rejected] for chosen, rejected in compress(pairs, others))
-    print(f"{reward}: prefers what was chosen in {agreed:.3f} of {len(table)} other pairs")
+    _tell(list(compress(rows, others)), table, reward, setting.data.seed)
+
+
+def _tell(rows: list[Row], table: list[Row], reward: str, seed: int) -> None:
+    """Print how often a reward agrees with the data's labels, by preference variance."""
+    found = {row["id"]: row["rewards"] for row in table}
+    agrees = {
+        row["id"]: own["rewards"][row["chosen"]] > own["rewards"][row["rejected"]]
+        for row, own in zip(rows, table, strict=True)
+    }
+    for order in ORDERS:
+        ids = kept(found, Prompts(reward=reward, order=order, share=0.1), seed)
+        share = fmean(agrees[id] for id in ids)
+        print(f"{reward}: prefers what was chosen in {share:.3f} of the {order} tenth")
+    print(f"{reward}: prefers what was chosen in {fmean(agrees.values()):.3f} of {len(rows)} rows")
 
 
 def _texts(rows: list[Row], setting: Setting, folders: SettingFolder) -> list[Text]:

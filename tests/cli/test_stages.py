@@ -89,7 +89,7 @@ def test_rewards_are_written_for_who_asks_for_them(done, command):
     assert not path.exists(), "nobody has"
     said = command("reward", "tiny.yaml", done.folders.name, "words")
     assert 0 < len(read_rows(path)) < len(read_rows(done.folders.data("train")))
-    assert "words: prefers what was chosen in " in said
+    assert said.count("words: prefers what was chosen in ") == 4
 
 
 def test_align_says_how_each_run_ended_and_makes_none_twice(done, command):

@@ -161,11 +161,11 @@ def numbers(choice: Prompts) -> list[int]:
     return sorted(int(id.removeprefix("row-")) for id in kept(ROWS, choice, 0))
 
 
-def test_half_of_the_prompts_teach_however_they_are_written():
+def test_three_in_four_prompts_teach_however_they_are_written():
     prompts = [[{"role": "user", "content": f"Question {number}"}] for number in range(400)]
     shouted = [[{"role": "user", "content": f"QUESTION  {number}"}] for number in range(400)]
     taught = [teaches(prompt, 0) for prompt in prompts]
-    assert 160 < sum(taught) < 240
+    assert 260 < sum(taught) < 340
     assert [teaches(prompt, 0) for prompt in shouted] == taught
     assert [teaches(prompt, 1) for prompt in prompts] != taught
 

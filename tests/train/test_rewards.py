@@ -84,8 +84,8 @@ def test_states_are_those_after_the_last_token(lesson, model, monkeypatch):
 
 
 def test_a_fine_tuned_reward_is_trained_by_the_recipe(lesson, setting):
-    """More steps of the same recipe, and the chosen answers are ahead."""
-    recipe = setting.sft.model_copy(update={"steps": 30, "learning_rate": 0.01})
+    """With a higher rate, the chosen answers are ahead; 20 pairs in batches of 2 are 30 steps."""
+    recipe = setting.sft.model_copy(update={"batch": 2, "learning_rate": 0.01})
     lesson.setting = setting.model_copy(update={"sft": recipe})
     found = of_model(lesson)
     assert (found[0::2] > found[1::2]).all()
@@ -94,14 +94,14 @@ def test_a_fine_tuned_reward_is_trained_by_the_recipe(lesson, setting):
 
 def test_every_answer_to_a_prompt_that_did_not_teach_has_a_reward(folders, table):
     rows = [row for row in read_rows(folders.data("train")) if not teaches(row["prompt"], 0)]
-    assert 10 < len(rows) < 30
+    assert 4 < len(rows) < 20
     assert {row["id"]: len(row["completions"]) for row in rows} == {
         id: len(values) for id, values in table.items()
     }
 
 
-def test_a_reward_learns_from_its_half_alone(setting, folders, table):
-    """With all labels of the other half exchanged, the rewards stay what they were."""
+def test_a_reward_learns_from_its_own_prompts_alone(setting, folders, table):
+    """With all labels of the others exchanged, the rewards stay what they were."""
     path = folders.data("train")
     before, rows = path.read_bytes(), read_rows(path)
     turned = [
