@@ -265,13 +265,13 @@ def test_one_name_for_two_things_is_an_error(changes, message, crate, elsewhere,
 def test_a_file_that_tables_need_is_named(crate, tmp_path, command):
     copy = tmp_path / "run.zip"
     with unpacked(crate) as folder:
-        (folder / "results/experiments/tiny/provenance.json").unlink()
+        (folder / "results/experiments/tiny/rows.parquet").unlink()
         graph = json.loads((folder / METADATA).read_text())["@graph"]
-        kept = [item for item in graph if "provenance.json" not in item["@id"]]
+        kept = [item for item in graph if "tiny/rows.parquet" not in item["@id"]]
         files = [item for item in folder.rglob("*") if item.is_file() and item.name != METADATA]
         names = {str(item.relative_to(folder)): item for item in files}
         pack(copy, names, json.dumps({"@graph": kept}))
-    with pytest.raises(IntegrityError, match="has no results/experiments/tiny/provenance.json"):
+    with pytest.raises(IntegrityError, match="has no results/experiments/tiny/rows.parquet"):
         command("tables", copy, tmp_path / "out")
 
 
