@@ -17,7 +17,7 @@ from plumbline.aggregate import (
 )
 from plumbline.artifacts import read_json, read_rows
 from plumbline.config import Experiment
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, IntegrityError
 from plumbline.layout import SettingFolder, point_name
 from plumbline.plugins import SFT
 from plumbline.provenance import versions_words
@@ -202,8 +202,17 @@ def apart_words(experiment: Experiment, folders: SettingFolder) -> str:
 
 
 def environments(experiment: Experiment) -> list[Row]:
-    """Where the experiment's numbers were made, each environment once."""
-    return [*read_json(experiment.folder.provenance)["environments"].values()]
+    """Where the experiment's numbers were made, each environment once.
+
+    Raises IntegrityError for rows that were collected before that was written down.
+    """
+    path = experiment.folder.provenance
+    if not path.is_file():
+        raise IntegrityError(
+            f"no {path}, which says where these rows were made; type `plumbline aggregate` with "
+            "the experiment's file"
+        )
+    return [*read_json(path)["environments"].values()]
 
 
 def audit_words(experiment: Experiment) -> str:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from plumbline.artifacts import read_json, read_rows, write_json, write_rows, write_text
 from plumbline.config import Experiment, archived
 from plumbline.errors import IntegrityError
-from plumbline.layout import RESULTS, ExperimentFolder, SettingFolder, moved
-from plumbline.operate.archive import EXPERIMENTS, JUDGMENTS, METADATA
-from plumbline.rows import ITEM, RESULT, RUN_DYNAMICS
+from plumbline.layout import ExperimentFolder, SettingFolder
+from plumbline.operate.archive import EXPERIMENTS
+from plumbline.operate.moving import COLLECTED, Move, Part, add_judgments, copy_code
+from plumbline.rows import RESULT
 
 Row = dict[str, Any]
 #: What names a number of a run; two archives that both have it must agree on it.
@@ -30,31 +28,6 @@ CELL = ("setting", "method", "point", "seed", "split", "benchmark", "metric")
 RUN = ("setting", "method", "point", "seed", "split", "benchmark")
 #: Parts of an experiment that decide what was selected.
 PROTOCOL = ("select", "grid_points")
-#: The collected tables of an experiment, with their schemas.
-COLLECTED: tuple[tuple[Callable[[ExperimentFolder], Path], pa.Schema], ...] = (
-    (lambda folder: folder.rows, RESULT),
-    (lambda folder: folder.items, ITEM),
-    (lambda folder: folder.dynamics, RUN_DYNAMICS),
-)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One setting of one experiment of an unpacked archive. folder: where that is unpacked."""
-
-    folder: Path
-    experiment: Experiment
-    name: str
-
-    @property
-    def setting(self) -> SettingFolder:
-        """The setting's own folder, below `folder`."""
-        return self.experiment.setting_folders()[self.name]
-
-    def rows(self, collected: Callable[[ExperimentFolder], Path]) -> list[Row]:
-        """The setting's rows of one of `COLLECTED`."""
-        rows = read_rows(self.folder / collected(self.experiment.folder))
-        return [row for row in rows if row["setting"] == self.setting.name]
 
 
 def experiments(folder: Path) -> list[Experiment]:
@@ -71,11 +44,13 @@ def merge(one: Path, other: Path) -> list[str]:
     """
     told = []
     for theirs in experiments(other):
+        for mine in experiments(one):
+            refuse_other_files(mine, theirs)
         apart: dict[str, str] = {}
         for name in theirs.settings:
             part = Part(other, theirs, name)
             home = holder(one, part.setting)
-            reasons = differences(home, part) if home else ["the first has no such setting"]
+            reasons = differences(home, part) if home else ["the first archive has no such setting"]
             if reasons:
                 apart[name] = "; ".join(reasons)
             else:
@@ -108,12 +83,13 @@ def differences(one: Part, other: Part) -> list[str]:
 
 
 def signature(part: Part) -> dict[str, set[str]]:
-    """Everything that all numbers of a setting share, by name."""
+    """Everything that all numbers of a setting share, and how points were selected, by name."""
     folder, rows = part.folder, part.rows(lambda folder: folder.rows)
     found = {
         "data digest": {row["data_digest"] for row in rows},
         "SFT model": {read_json(folder / part.setting.sft.record)["model"]},
         "engine": {str(read_json(folder / part.setting.sft.record)["engine"])},
+        **{key: {str(getattr(part.experiment, key))} for key in PROTOCOL},
     }
     for row in rows:
         name, judge = row["benchmark"], f"{row['judge']} {row['judge_version']}"
@@ -132,7 +108,7 @@ def words(values: Iterable[str]) -> str:
 def join(home: Part, part: Part) -> None:
     """Put the runs of `part` beside those of `home`."""
     mine, theirs = home.experiment, part.experiment
-    refuse_clashes(mine, theirs)
+    refuse_other_points(mine, theirs)
     move = Move(home.folder, part, home.name, mine.experiment)
     move.files()
     for collected, schema in COLLECTED:
@@ -148,9 +124,13 @@ def join(home: Part, part: Part) -> None:
 
 def union(mine: Experiment, theirs: Experiment) -> Row:
     """One experiment of the entrants, seeds, benchmarks and columns of two, ours first."""
-    columns = [*mine.report.columns, *theirs.report.columns]
-    shown = {(column.benchmark, column.metric): column for column in reversed(columns)}
-    report = mine.report.model_copy(update={"columns": [*reversed(shown.values())]})
+    mine_shown = [(column.benchmark, column.metric) for column in mine.report.columns]
+    more = [
+        column
+        for column in theirs.report.columns
+        if (column.benchmark, column.metric) not in mine_shown
+    ]
+    report = mine.report.model_copy(update={"columns": [*mine.report.columns, *more]})
     return mine.model_copy(
         update={
             "methods": mine.methods | theirs.methods,
@@ -167,22 +147,23 @@ def union(mine: Experiment, theirs: Experiment) -> Row:
     ).model_dump()
 
 
-def refuse_clashes(mine: Experiment, theirs: Experiment) -> None:
-    """Raise IntegrityError where one name means two things."""
-    for key in PROTOCOL:
-        if getattr(mine, key) != getattr(theirs, key):
+def refuse_other_files(mine: Experiment, theirs: Experiment) -> None:
+    """Raise IntegrityError where two methods' files have one name."""
+    for name in filter(mine.is_trained, mine.methods.keys() & theirs.methods.keys()):
+        if mine.method(name).digest != theirs.method(name).digest:
             raise IntegrityError(
-                f"{key}: {getattr(mine, key)} and {getattr(theirs, key)} are not one protocol; run "
-                "one of the two experiments again as the other"
+                f"methods.{name}: the two archives have other code under this name; rename one of "
+                "the two files and run it again"
             )
+
+
+def refuse_other_points(mine: Experiment, theirs: Experiment) -> None:
+    """Raise IntegrityError where a method has other points in one table."""
     for name in mine.methods.keys() & theirs.methods.keys():
-        same = mine.methods[name] == theirs.methods[name]
-        if mine.is_trained(name):
-            same &= mine.method(name).digest == theirs.method(name).digest
-        if not same:
+        if mine.methods[name] != theirs.methods[name]:
             raise IntegrityError(
-                f"methods.{name}: the two archives have other points or another file under this "
-                "name; give one of them a name of its own and run it again"
+                f"methods.{name}: {mine.methods[name]} and {theirs.methods[name]} were not chosen "
+                "from the same points; give one a name of its own with `like` and run it again"
             )
 
 
@@ -241,100 +222,7 @@ def free(name: str, taken: Iterable[str]) -> str:
     return next(item for item in names if item not in taken)
 
 
-@dataclass(frozen=True)
-class Move:
-    """A setting on its way into the archive `folder`, as setting `name` of `experiment`."""
-
-    folder: Path
-    part: Part
-    name: str
-    experiment: str
-
-    @property
-    def setting(self) -> SettingFolder:
-        """Where it will lie."""
-        return self.part.experiment.settings[self.part.name].folder(self.name)
-
-    def target(self, path: Path) -> Path:
-        """Where one of the setting's files will lie."""
-        return moved(path, self.setting, self.experiment)
-
-    def rows(self, collected: Callable[[ExperimentFolder], Path], schema: pa.Schema) -> list[Row]:
-        """The setting's rows of one of `COLLECTED`, under their new names."""
-        labels = {"setting": self.setting.name, "experiment": self.experiment}
-        new = {key: value for key, value in labels.items() if key in schema.names}
-        return [row | new for row in self.part.rows(collected)]
-
-    def files(self) -> None:
-        """Copy what is not there yet. IntegrityError where a run or a selection is another one."""
-        there = (self.part.folder / self.part.setting.folder).rglob("*")
-        for path in sorted(filter(Path.is_file, there)):
-            target = self.folder / self.target(path.relative_to(self.part.folder))
-            if not target.is_file():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
-            elif differs(path, target):
-                name = target.relative_to(self.folder)
-                raise IntegrityError(
-                    f"{name}: the two archives hold two of them that are not the same: what one "
-                    "selected or trained, the other did not; run them as one experiment"
-                )
-
-    def provenance(self) -> None:
-        """Add who made the setting's files."""
-        theirs = read_json(self.part.folder / self.part.experiment.folder.provenance)
-        files = {
-            str(self.target(Path(path))): trace
-            for path, trace in theirs["files"].items()
-            if Path(path).is_relative_to(self.part.setting.folder)
-        }
-        path = self.folder / ExperimentFolder(self.experiment).provenance
-        mine = read_json(path) if path.is_file() else {"files": {}, "environments": {}}
-        environments = theirs["environments"] | mine["environments"]
-        write_json(path, {"files": files | mine["files"], "environments": environments})
-
-
-#: What two archives must agree on in the records that both have.
-AGREED = {"run.json": ("model", "status"), "selection": ("point", "candidates")}
-
-
-def differs(path: Path, other: Path) -> bool:
-    """Whether two records of one name are of different runs or choices."""
-    kind = "run.json" if path.name == "run.json" else path.parents[1].name
-    one, two = ({} if kind not in AGREED else read_json(item) for item in (path, other))
-    return any(one[key] != two[key] for key in AGREED.get(kind, ()))
-
-
 def write_experiment(folder: Path, content: Row) -> None:
     """Write an experiment into an unpacked archive; the order of methods is that of the tables."""
     text = json.dumps(content, indent=2, ensure_ascii=False)
     write_text(folder / EXPERIMENTS / f"{content['experiment']}.json", text)
-
-
-def copy_code(folder: Path, other: Path) -> None:
-    """Add the second archive's code, methods, benchmarks and experiment files; what the first has
-    otherwise lies under `also/`."""
-    for path in sorted(item for item in other.rglob("*") if item.is_file()):
-        name = path.relative_to(other)
-        if name.is_relative_to(RESULTS) or str(name) in (METADATA, JUDGMENTS):
-            continue
-        mine = folder / name
-        if mine.is_file() and mine.read_bytes() == path.read_bytes():
-            continue
-        target = folder / "also" / name if mine.is_file() or name.parts[0] == EXPERIMENTS else mine
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-
-
-def add_judgments(folder: Path, other: Path) -> None:
-    """Add the second archive's judgments, where it has some; a known question keeps its answer."""
-    lines = [
-        line
-        for place in (other, folder)
-        if (place / JUDGMENTS).is_file()
-        for line in (place / JUDGMENTS).read_text(encoding="utf-8").splitlines()
-    ]
-    by_key = {json.loads(line)["key"]: line for line in lines}
-    if by_key:
-        text = "".join(f"{by_key[key]}\n" for key in sorted(by_key))
-        write_text(folder / JUDGMENTS, text)

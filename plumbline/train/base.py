@@ -45,7 +45,8 @@ def pretrain(setting: Setting, folders: SettingFolder, execution: Execution) -> 
             made_from = {"engine": ENGINE, "setting": setting.model_dump()}
             place = Place(folders.pretrain.work, execution.checkpoint_every, made_from)
             log = fit(model, texts, setting.pretrain, seed, place, execution).log
-        _finish(model, tokenizer, folders.pretrain, {"canary": proof, "log": log}, started)
+        _finish(model, tokenizer, folders.pretrain, {"canary": proof, "log": log})
+        leave_trace(folders.pretrain.record, started)
 
 
 def sft(setting: Setting, folders: SettingFolder, execution: Execution) -> None:
@@ -68,8 +69,8 @@ def sft(setting: Setting, folders: SettingFolder, execution: Execution) -> None:
             fit = _trainer(setting.sft, tokenizer)
             fitted = fit(model, texts, setting.sft, seed, place, execution)
         if first():
-            record = {"log": fitted.log}
-            _finish(model, tokenizer, folders.sft, record, started, fitted.weights)
+            _finish(model, tokenizer, folders.sft, {"log": fitted.log}, fitted.weights)
+            leave_trace(folders.sft.record, started)
 
 
 def _trainer(recipe: Sft, tokenizer: PreTrainedTokenizerBase) -> Callable[..., Fitted]:
@@ -141,14 +142,12 @@ def _finish(
     tokenizer: PreTrainedTokenizerBase,
     folder: ModelFolder,
     record: dict[str, Any],
-    started: float,
     weights: dict[str, Tensor] | None = None,
 ) -> None:
     """Save the model, then the record that declares it complete."""
     save(model, tokenizer, folder.model, weights)
     record |= {"model": folder_digest(folder.model), "engine": ENGINE}
     write_json(folder.record, record)
-    leave_trace(folder.record, started)
     shutil.rmtree(folder.work, ignore_errors=True)
 
 

@@ -201,6 +201,7 @@ def test_methods_run_in_two_places_stand_in_one_table(crate, elsewhere, merged):
         ({"sft": "other"}, "another SFT model"),
         ({"version": "2"}, "another judge of mt_bench: toyland-gold 1 against toyland-gold 2"),
         ({"benchmarks": {"toyland": {"limit": 5}, "mt_bench": {}}}, "another code or options"),
+        ({"grid_points": 3}, "another grid_points: 2 against 3"),
     ],
 )
 def test_what_is_not_comparable_stays_apart_and_says_why(changes, reason, elsewhere, merged):
@@ -215,7 +216,7 @@ def test_another_setting_stays_apart(elsewhere, merged):
     settings = yaml.safe_load(FILE)["settings"]
     settings["small"]["align"]["learning_rate"] = 0.002
     said, tables = merged(elsewhere(settings=settings))
-    assert "the first has no such setting" in said and "small_2/table1.md" in tables
+    assert "the first archive has no such setting" in said and "small_2/table1.md" in tables
 
 
 def test_an_archive_merged_with_itself_has_the_same_tables(crate, merged, place):
@@ -252,8 +253,8 @@ def tamper(path: Path, name: str, change) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"methods": {"sft": {}, "dpo": {"beta": [0.1, 0.5]}}}, "methods.dpo: "),
-        ({"grid_points": 3}, "grid_points: 2 and 3 are not one protocol"),
+        ({"methods": {"sft": {}, "dpo": {"beta": [0.1, 0.5]}}}, "methods.dpo: .*`like`"),
+        ({"seeds": [0, 2]}, "selection/tiny/dpo.json: the two archives"),
     ],
 )
 def test_one_name_for_two_things_is_an_error(changes, message, crate, elsewhere, command, tmp_path):
@@ -264,14 +265,46 @@ def test_one_name_for_two_things_is_an_error(changes, message, crate, elsewhere,
 def test_a_file_that_tables_need_is_named(crate, tmp_path, command):
     copy = tmp_path / "run.zip"
     with unpacked(crate) as folder:
-        (folder / "results/experiments/tiny/provenance.json").unlink()
+        (folder / "results/experiments/tiny/rows.parquet").unlink()
         graph = json.loads((folder / METADATA).read_text())["@graph"]
-        kept = [item for item in graph if "provenance.json" not in item["@id"]]
+        kept = [item for item in graph if "tiny/rows.parquet" not in item["@id"]]
         files = [item for item in folder.rglob("*") if item.is_file() and item.name != METADATA]
         names = {str(item.relative_to(folder)): item for item in files}
         pack(copy, names, json.dumps({"@graph": kept}))
-    with pytest.raises(IntegrityError, match="has no results/experiments/tiny/provenance.json"):
+    with pytest.raises(IntegrityError, match="has no results/experiments/tiny/rows.parquet"):
         command("tables", copy, tmp_path / "out")
+
+
+def doubled(path: Path) -> None:
+    """Change a method's formula."""
+    path.write_text(path.read_text().replace("beta *", "2 * beta *", 1))
+
+
+def commented(path: Path) -> None:
+    path.write_text(path.read_text() + "# Theirs.\n")
+
+
+def test_other_code_under_one_name_is_an_error(crate, elsewhere, command, tmp_path):
+    other = elsewhere()
+    tamper(other, "losses/dpo.py", doubled)
+    with pytest.raises(IntegrityError, match="methods.dpo: .* other code"):
+        command("merge", crate, other, tmp_path / "both.zip")
+
+
+def test_what_the_first_has_otherwise_is_kept_beside_it(crate, elsewhere, merged, tmp_path):
+    other = elsewhere(methods=KTO)
+    tamper(other, "benchmarks/toyland.py", commented)
+    merged(other)
+    assert read(tmp_path / "both.zip", "also/benchmarks/toyland.py").endswith(b"# Theirs.\n")
+    mine = read(crate, "benchmarks/toyland.py")
+    assert read(tmp_path / "both.zip", "benchmarks/toyland.py") == mine
+
+
+def test_a_merged_archive_merges_again(crate, elsewhere, merged, command, tmp_path):
+    merged(elsewhere(methods=KTO, data="other"))
+    command("merge", tmp_path / "both.zip", crate, tmp_path / "three.zip")
+    command("tables", tmp_path / "three.zip", tmp_path / "again")
+    assert tables_of(tmp_path / "again") == tables_of(tmp_path / "tables")
 
 
 def test_tables_that_an_archive_does_not_give_are_an_error(crate, tmp_path, command):

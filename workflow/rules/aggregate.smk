@@ -15,6 +15,7 @@ rule aggregate:
         EXPERIMENT.folder.rows,
         EXPERIMENT.folder.items,
         EXPERIMENT.folder.dynamics,
+        EXPERIMENT.folder.provenance,
         directory(EXPERIMENT.folder.tables),
     log:
         layout.log("aggregate", EXPERIMENT.experiment),
