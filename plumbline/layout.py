@@ -108,6 +108,10 @@ class SettingFolder:
     def embeddings(self, feedback: str) -> Path:
         return self.folder / "embeddings" / f"{feedback}.parquet"
 
+    def rewards(self, reward: str) -> Path:
+        """What a trained reward says of the answers to prompts that it was not trained on."""
+        return self.folder / "rewards" / f"{reward}.parquet"
+
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)
 
@@ -117,6 +121,11 @@ class SettingFolder:
 
     def selection(self, experiment: str, method: str) -> Path:
         return self.folder / "selection" / experiment / f"{method}.json"
+
+    def tested(self, experiment: str, method: str) -> list[Path]:
+        """Test scores of a method in an experiment, those that are there."""
+        folder = self.folder / "selection" / experiment / method
+        return sorted(folder.glob("**/scores/*/test/rows.parquet"))
 
     def passes(self) -> list[Path]:
         """What passes over the training rows have left, and the models that served them."""
@@ -217,6 +226,15 @@ def selected(setting: SettingFolder, experiment: str, method: str, seed: int) ->
     """
     folder = setting.folder / "selection" / experiment / method / f"seed={seed}"
     return Evaluation(folder, "test")
+
+
+def tested(setting: SettingFolder, experiment: str, run: Run) -> Evaluation:
+    """Where a run's test answers and scores lie in an experiment that tests its whole grid.
+
+    Under the selection too: no point has a test score before its method has been selected.
+    """
+    folder = setting.folder / "selection" / experiment / run.method / "grid" / run.point
+    return Evaluation(folder / f"seed={run.seed}", "test")
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from plumbline.artifacts import (
     write_rows,
     write_text,
 )
-from plumbline.cli import tables
+from plumbline.cli import cases, tables
 from plumbline.config import Experiment
-from plumbline.layout import Evaluation, Run, SettingFolder, selected
+from plumbline.layout import Evaluation, Run, SettingFolder
 from plumbline.provenance import leave_trace, traces
+from plumbline.report.protocol import protocol_files
 from plumbline.report.tables import table_files
 from plumbline.rows import ITEM, RESULT, RUN_DYNAMICS
 from plumbline.schema import Column as Choice
@@ -41,7 +42,8 @@ def run(experiment: Path) -> None:
     keep_audit(chosen)
     write_json(folder.provenance, traces([*sources(chosen), folder.rows]))
     for name, folders in chosen.setting_folders().items():
-        for file, text in files(chosen, name, folders).items():
+        texts = files(chosen, name, folders) | cases.files(chosen, folders)
+        for file, text in texts.items():
             write_text(folder.tables / name / file, text)
 
 
@@ -53,8 +55,7 @@ def evaluations(experiment: Experiment) -> Iterator[tuple[Evaluation, str]]:
                 for name in experiment.benchmarks_on("validation"):
                     yield run.evaluation(), name
         for method in experiment.entrants:
-            for seed in experiment.seeds_of(method):
-                where = selected(folders, experiment.experiment, method, seed)
+            for where in experiment.test_evaluations(folders, method):
                 for name in experiment.benchmarks_on("test"):
                     yield where, name
 
@@ -119,16 +120,17 @@ def run_dynamics(experiment: Experiment, run: Run) -> Iterator[dict[str, Any]]:
 
 
 def files(experiment: Experiment, name: str, folders: SettingFolder) -> dict[str, str]:
-    """File name -> text of a setting's tables."""
-    rows = tables.rows_of(experiment, folders)
+    """File name -> text of a setting's tables of numbers, which rows and records alone decide."""
+    rows = tables.shown_rows(experiment, folders)
     select = Choice(**experiment.select.model_dump())
     grid = validation_grid(
         rows,
         tables.column(experiment, select),
         selected=tables.selected_points(experiment, folders),
         methods=experiment.entrants,
-        titles=tables.titles(experiment),
+        titles=tables.shown_titles(experiment, folders),
         stamp=tables.stamp(experiment.settings[name]),
     )
     table = tables.table(experiment, experiment.settings[name], folders)
-    return table_files(table, grid, rows)
+    ways = tables.protocol_of(experiment, folders, table)
+    return table_files(table, grid, rows) | (protocol_files(ways) if ways else {})

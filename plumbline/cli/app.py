@@ -170,6 +170,25 @@ def auxiliary(
 
 
 @app.command()
+def reward(
+    experiment: ExperimentFile,
+    setting: SettingName,
+    name: Annotated[
+        Literal["model", "head", "words"], typer.Argument(help="model, head or words: its size")
+    ],
+    threads: Threads = 1,
+) -> None:
+    """Train a reward on the pairs of most prompts, and ask it about the answers to the others."""
+    from plumbline import config
+    from plumbline.layout import SettingFolder
+    from plumbline.train import rewards as stage
+
+    _torch(threads)
+    chosen, folders = config.read(experiment), SettingFolder(setting)
+    stage.rewards(chosen.setting_at(setting), folders, name, chosen.execution)
+
+
+@app.command()
 def annotate(
     experiment: ExperimentFile,
     setting: SettingName,

@@ -92,7 +92,7 @@ def results(experiment: Experiment, responses: bool) -> list[Path]:
     records = [path for path in aggregate.sources(experiment) if path.suffix == ".json"]
     settings = [item.record for item in experiment.setting_folders().values()]
     answers = [where.responses(name) for where, name in aggregate.evaluations(experiment)]
-    tables = sorted(folder.tables.glob("*/*.*"))
+    tables = [folder.tables / name for name in derived(experiment)]
     return [*settings, *records, *own, *tables, *(answers if responses else [])]
 
 

@@ -17,8 +17,9 @@ def run(experiment: Path, setting: str) -> None:
     chosen = config.read(experiment).setting_at(setting)
     folders = SettingFolder(setting)
     scratch = isinstance(chosen.model, ScratchModel)
+    render = chat.renderer(chosen.model.chat_template) if scratch else None
     with lock(folders.data_record.parent):
-        record = build(chosen.data, folders.data_record.parent, chat.render if scratch else None)
+        record = build(chosen.data, folders.data_record.parent, render)
         write_json(folders.record, chosen.model_dump())
         write_json(folders.data_record, record)
         leave_trace(folders.data_record, started)

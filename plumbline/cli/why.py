@@ -75,7 +75,7 @@ def table_one_cell(
     cell = line.cells[table.headings.index(heading)]
     rows = [
         row
-        for row in tables.rows_of(experiment, folders)
+        for row in tables.shown_rows(experiment, folders)
         if row["split"] == "test" and row["method"] == line.method and fits(row, heading)
     ]
     text = cell_text(cell, heading.column.digits)

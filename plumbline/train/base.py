@@ -101,7 +101,9 @@ def _tokenizer(choice: ScratchModel, documents: list[str]) -> PreTrainedTokenize
         return word_tokenizer(VOCABULARY)
     if choice.vocabulary is None:
         raise ConfigError("model.vocabulary: byte_bpe needs the number of tokens, e.g. 2048")
-    return byte_bpe(documents, choice.vocabulary)
+    tokenizer = byte_bpe(documents, choice.vocabulary)
+    tokenizer.chat_template = choice.chat_template or tokenizer.chat_template
+    return tokenizer
 
 
 def _canary(tokenizer: PreTrainedTokenizerBase, folders: SettingFolder) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def view(setting: Setting, rows: list[dict[str, Any]], feedback: str) -> list[di
     if feedback == "traceless":
         return views.traceless(rows, setting.data.trace_end)
     if feedback == "singles":
-        return views.singles(rows, setting.data.seed)
+        return views.singles(rows, setting.data.seed, setting.data.keep.model_dump())
     return views.lists(rows, setting.align.responses, setting.data.seed)
 
 
@@ -190,11 +190,16 @@ def referenced_examples(
 
 
 def with_labels(
-    given: list[Example], setting: Setting, folders: SettingFolder, feedback: str, rule: str
+    given: list[Example],
+    setting: Setting,
+    folders: SettingFolder,
+    feedback: str,
+    relabelling: dict[str, Any],
 ) -> list[Example]:
-    """All training examples as a key of `labels.RULES` labels them."""
+    """All training examples with other labels. relabelling: see `schema.Variant`."""
     rows = training_rows(setting, folders, feedback)
-    return labelled(given, labels.scores(rows, feedback, rule, setting.data.seed))
+    rule = {"labels": "given"} | relabelling
+    return labelled(given, labels.scores(rows, feedback, seed=setting.data.seed, **rule))
 
 
 def with_prompts(

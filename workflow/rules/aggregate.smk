@@ -8,7 +8,7 @@ rule aggregate:
         [
             path
             for folders, _, methods in method_chunks()
-            for path in scores(selected(folders, methods), "test")
+            for path in scores(tested(folders, methods), "test")
         ],
         EXPERIMENT.judge.audit or [],
     output:
