@@ -202,6 +202,7 @@ def test_methods_run_in_two_places_stand_in_one_table(crate, elsewhere, merged):
         ({"version": "2"}, "another judge of mt_bench: toyland-gold 1 against toyland-gold 2"),
         ({"benchmarks": {"toyland": {"limit": 5}, "mt_bench": {}}}, "another code or options"),
         ({"grid_points": 3}, "another grid_points: 2 against 3"),
+        ({"tested": "grid"}, "another tested: selected against grid"),
     ],
 )
 def test_what_is_not_comparable_stays_apart_and_says_why(changes, reason, elsewhere, merged):
