@@ -129,8 +129,9 @@ class SettingFolder:
 
     def passes(self) -> list[Path]:
         """What passes over the training rows have left, and the models that served them."""
-        patterns = ("reference/*.parquet", "embeddings/*.parquet", "auxiliary/*/record.json")
-        return sorted(path for pattern in patterns for path in self.folder.glob(pattern))
+        folders = ("reference", "embeddings", "rewards")
+        passes = [path for name in folders for path in self.folder.glob(f"{name}/*.parquet")]
+        return sorted([*passes, *self.folder.glob("auxiliary/*/record.json")])
 
     def selections(self, method: str) -> list[Path]:
         """A method's selection files that are there, of all experiments."""

@@ -152,7 +152,7 @@ def whole(archive: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise IntegrityError(
-            f"{archive} has no {error.filename or error}, which its tables are made from; export it again"
+            f"{archive} lacks a file that its tables are made from ({error}); export it again"
         ) from error
 
 

@@ -27,7 +27,7 @@ CELL = ("setting", "method", "point", "seed", "split", "benchmark", "metric")
 #: What names a run in all three collected tables.
 RUN = ("setting", "method", "point", "seed", "split", "benchmark")
 #: Parts of an experiment that decide what was selected.
-PROTOCOL = ("select", "grid_points")
+PROTOCOL = ("select", "grid_points", "tested")
 
 
 def experiments(folder: Path) -> list[Experiment]:

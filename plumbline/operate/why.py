@@ -11,8 +11,8 @@ from typing import Any
 
 from plumbline.artifacts import file_digest, read_json, read_rows
 from plumbline.config import Experiment
-from plumbline.layout import Auxiliary, Evaluation, Run, SettingFolder, ledger, selected
-from plumbline.plugins import SFT, MethodSpec
+from plumbline.layout import Auxiliary, Evaluation, Run, SettingFolder, ledger, selected, tested
+from plumbline.plugins import SFT
 from plumbline.provenance import trace_of
 
 Row = dict[str, Any]
@@ -85,10 +85,12 @@ class Chains:
 
     def where(self, row: Row) -> Evaluation:
         """Where a row's answers and scores lie."""
-        if row["split"] == "test":
-            name = self.experiment.experiment
-            return selected(self.folders, name, row["method"], row["seed"])
-        return self.run_of(row).evaluation()
+        name = self.experiment.experiment
+        if row["split"] == "validation":
+            return self.run_of(row).evaluation()
+        if self.experiment.tested == "grid":
+            return tested(self.folders, name, self.run_of(row))
+        return selected(self.folders, name, row["method"], row["seed"])
 
     def run_of(self, row: Row) -> Run:
         """The run that a row is of."""
@@ -137,15 +139,17 @@ class Chains:
         facts |= {name: record.get(name) for name in ("status", "model")}
         facts["engine"] = record["parts"].get("engine")
         if self.experiment.is_trained(run.method):
-            sources = self.trained(self.experiment.method(run.method))
+            sources = self.trained(run.method)
         else:
             sources = [self.sft()] if run.method == SFT else []
         return Step("model", run.record, facts, tuple(sources))
 
-    def trained(self, spec: MethodSpec) -> list[Step]:
+    def trained(self, method: str) -> list[Step]:
         """What a method's training reads."""
+        spec, prompts = self.experiment.method(method), self.experiment.prompts(method)
         passes = [self.folders.reference(name) for name in spec.references]
         passes += [self.folders.embeddings(spec.feedback)] if spec.embedded else []
+        passes += [self.folders.rewards(prompts.reward)] if prompts else []
         annotated = [self.annotation(spec.feedback, need) for need in spec.annotated]
         facts = {"code": spec.digest, "paper": spec.card.paper}
         file = Step("method", Path(relpath(spec.path)), facts)

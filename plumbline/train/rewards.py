@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import accumulate, compress, pairwise
 from statistics import fmean
 from typing import Any
@@ -11,6 +12,7 @@ from plumbline.data.preference_variance import ORDERS, kept, teaches
 from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
 from plumbline.model.folder import load_tokenizer
+from plumbline.provenance import leave_trace
 from plumbline.rows import REWARDS
 from plumbline.schema import Execution, Prompts, Setting
 from plumbline.train.examples import Example, labelled, tokenise
@@ -26,7 +28,7 @@ def rewards(setting: Setting, folders: SettingFolder, reward: str, execution: Ex
     """Train one reward and write `rewards/{reward}.parquet`, of the rows that did not teach it."""
     from plumbline.train import bradley_terry  # its library takes a second
 
-    rows = read_rows(folders.data("train"))
+    started, rows = time.perf_counter(), read_rows(folders.data("train"))
     taught = [teaches(row["prompt"], setting.data.seed) for row in rows]
     spans = list(pairwise(accumulate((len(row["completions"]) for row in rows), initial=0)))
     pairs = [
@@ -42,6 +44,7 @@ def rewards(setting: Setting, folders: SettingFolder, reward: str, execution: Ex
         for row, (start, end) in compress(zip(rows, spans, strict=True), others)
     ]
     write_rows(folders.rewards(reward), table, REWARDS, made_from(setting, folders, reward))
+    leave_trace(folders.rewards(reward), started)
     _tell(list(compress(rows, others)), table, reward, setting.data.seed)
 
 

@@ -127,3 +127,13 @@ def test_the_tree_fits_a_terminal_and_names_each_command_by_its_number(place, co
     assert max(len(line) for line in tree.splitlines()) <= 100
     assert tree.startswith("DPO / Toyland Win rate = ") and "as above" in tree
     assert commands.count("\n[") == len({line for line in commands.splitlines() if "[" in line})
+
+
+def test_a_row_of_a_grid_that_was_tested_as_a_whole_lies_there(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    finish(tested="grid")
+    found = json.loads(command("why", "tiny.yaml", "table1", "dpo", "Win rate", "--json"))
+    paths = [step["path"] for step in found["steps"] if step["what"] == "scores"]
+    shown = [path for path in paths if "/test/" in path]
+    assert len(shown) == 2 and all("/grid/beta=" in path for path in shown)
+    assert all((tmp_path / path).is_file() for path in paths)
