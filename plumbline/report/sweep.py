@@ -92,7 +92,7 @@ def draw_lines(
     curves = {line: curve(seeds) for line, seeds in lines.items() if line not in level}
     ends = draw(axes, curves, styles)
     for line, each in curves.items():
-        axes.plot(each.steps, each.mean, "o", color=styles[line].colour, markersize=4)
+        axes.plot(each.steps, each.mean, "o", color=styles[line].colour, ms=4, clip_on=False)
     steps = sorted({step for each in curves.values() for step in each.steps})
     axes.set_xticks(steps, [f"{step:g}" for step in steps], minor=False)
     axes.minorticks_off()
