@@ -1,0 +1,260 @@
+"""What a run says of a claim's number, with its noise and with what stands against comparing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import hypot, sqrt
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from plumbline.aggregate import RankRule, average_ranks
+from plumbline.aggregate.grid import parse
+from plumbline.operate.claims import Claims, Mean, Measure, Ranking
+from plumbline.operate.measured import Number
+
+#: Tables drawn for the noise of a rank.
+DRAWS = 4000
+
+
+class Missing(Exception):
+    """A run has no such number; the text says which."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a number belongs, by names of a run. point: parts of one, "" for the selected."""
+
+    setting: str
+    method: str
+    metric: str
+    point: str = ""
+    table: str = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number of a run, in its metric's unit.
+
+    by_seed: seed → value. item: standard error over items, None where not known. deviation:
+    standard deviation over seeds of one run; seed_error: of the mean over seeds. obstacles: why it
+    is not comparable. draws: of a rank, what it might have been, [DRAWS].
+    """
+
+    by_seed: Mapping[int, float]
+    item: float | None
+    deviation: float = 0.0
+    seed_error: float = 0.0
+    obstacles: tuple[str, ...] = ()
+    draws: np.ndarray | None = None
+
+    @property
+    def value(self) -> float:
+        """The mean over seeds."""
+        return fmean(self.by_seed.values())
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the mean over seeds; items count 0 where not known."""
+        return hypot(self.item or 0.0, self.seed_error)
+
+
+class Readings:
+    """A run's numbers, asked by place. `numbers`: those of one or more runs, the first goes first."""
+
+    def __init__(self, claims: Claims, numbers: Iterable[Number]) -> None:
+        self.claims = claims
+        self._by_cell: dict[tuple[str, str, str], list[Number]] = {}
+        for number in numbers:
+            cell = (number.setting, number.method, number.metric)
+            self._by_cell.setdefault(cell, []).append(number)
+
+    def of(self, place: Place, rule: int = 0, at: float | None = None) -> Estimate:
+        """The number at a place. rule: which of a ranking's. at: the value at which a percentage's
+        standard error is taken, where the run has none; the number's own without.
+
+        Raises Missing where the run has no such number.
+        """
+        match self.claims.metrics[place.metric]:
+            case Measure() as measure:
+                return self._measured(place, measure, at)
+            case Mean() as mean:
+                return mean_of([self.of(replace(place, metric=name)) for name in mean.mean_of])
+            case Ranking() as ranking:
+                return self._ranked(place, ranking, rule)
+
+    def _numbers(self, place: Place) -> list[Number]:
+        """One for each seed, of the first table and point that fit."""
+        cell = (place.setting, place.method, place.metric)
+        fitting = [number for number in self._by_cell.get(cell, []) if fits(number, place)]
+        if not fitting:
+            where = f" at {place.point}" if place.point else ""
+            raise Missing(f"no {place.metric} of {place.method}{where} in setting {place.setting}")
+        first = fitting[0]
+        return [number for number in fitting if same_model(number, first)]
+
+    def _measured(self, place: Place, measure: Measure, at: float | None) -> Estimate:
+        numbers = self._numbers(place)
+        if gaps := [number for number in numbers if number.value is None]:
+            raise Missing("; ".join(f"seed {number.seed}: {number.reason}" for number in gaps))
+        by_seed = {number.seed: number.value for number in numbers}
+        value = fmean(by_seed.values()) if at is None else at
+        deviation = seed_deviation(measure, list(by_seed.values()))
+        return Estimate(
+            by_seed,
+            item_error(measure, numbers, value),
+            deviation,
+            deviation / sqrt(len(by_seed)),
+            tuple(obstacles(measure, self.claims.settings[place.setting], numbers)),
+        )
+
+    def _ranked(self, place: Place, ranking: Ranking, rule: int) -> Estimate:
+        if place.method not in ranking.among:
+            raise Missing(f"{place.method} is not among those that {place.metric} ranks")
+        cells = {
+            method: [
+                self.of(replace(place, method=method, metric=name)) for name in ranking.rank_of
+            ]
+            for method in ranking.among
+        }
+        measures = [self.claims.metrics[name] for name in ranking.rank_of]
+        better = {name: m.better for name, m in zip(ranking.rank_of, measures, strict=True)}
+        chosen = ranking.rules[rule]
+        rows = tuple(chosen.rows) if isinstance(chosen.rows, list) else chosen.rows
+        given = RankRule(rows, chosen.ties, chosen.unranked)
+        rank = ranks(cells, better, given)[place.method]
+        if rank is None:
+            raise Missing(f"{place.method} is not ranked")
+        draws = rank_draws(cells, better, given)[place.method]
+        against = dict.fromkeys(item for row in cells.values() for c in row for item in c.obstacles)
+        return Estimate({0: rank}, float(draws.std()), obstacles=tuple(against), draws=draws)
+
+
+def fits(number: Number, place: Place) -> bool:
+    """Whether a number of a cell is of the place's table and point."""
+    if place.table and number.table not in ("", place.table):
+        return False
+    wanted = parse(place.point).items()
+    return wanted <= parse(number.point).items() if wanted else number.selected
+
+
+def same_model(number: Number, other: Number) -> bool:
+    """Whether two numbers of a cell differ in their seed only."""
+    return (number.table, number.point, number.recipe) == (other.table, other.point, other.recipe)
+
+
+def item_error(measure: Measure, numbers: Sequence[Number], value: float) -> float | None:
+    """Standard error over items: the run's own, else from n, None where that is not known."""
+    own = [number.se for number in numbers if number.se is not None]
+    if own:
+        return fmean(own)
+    if measure.n is None:
+        return None
+    if measure.kind == "number":
+        return measure.sd and measure.sd / sqrt(measure.n)
+    return sqrt(value * (100 - value) / measure.n)
+
+
+def seed_deviation(measure: Measure, values: Sequence[float]) -> float:
+    """Standard deviation over seeds: as stated, else the run's own, 0 for one seed."""
+    if measure.seed_deviation is not None:
+        return measure.seed_deviation
+    return stdev(values) if len(values) > 1 else 0.0
+
+
+def mean_of(parts: Sequence[Estimate]) -> Estimate:
+    """The plain mean of independent numbers of the same seeds."""
+    count = len(parts)
+    seeds = set.intersection(*(set(part.by_seed) for part in parts))
+    items = [part.item for part in parts]
+    return Estimate(
+        {seed: fmean(part.by_seed[seed] for part in parts) for seed in sorted(seeds)},
+        None if None in items else hypot(*items) / count,
+        hypot(*(part.deviation for part in parts)) / count,
+        hypot(*(part.seed_error for part in parts)) / count,
+        tuple(dict.fromkeys(item for part in parts for item in part.obstacles)),
+    )
+
+
+def minus(left: Estimate, right: Estimate) -> Estimate:
+    """The difference, seed by seed; a model of one seed is the same for all. Noise adds up as of
+    independent numbers, that of two ranks as of ranks of one table."""
+    single = len(right.by_seed) == 1
+    other = {seed: right.value if single else right.by_seed[seed] for seed in left.by_seed}
+    draws = None if left.draws is None or right.draws is None else left.draws - right.draws
+    known = left.item is not None and right.item is not None
+    item = hypot(left.item, right.item) if known else None
+    return Estimate(
+        {seed: value - other[seed] for seed, value in left.by_seed.items()},
+        item if draws is None else float(draws.std()),
+        hypot(left.deviation, right.deviation),
+        hypot(left.seed_error, right.seed_error),
+        tuple(dict.fromkeys(left.obstacles + right.obstacles)),
+        draws,
+    )
+
+
+def ranks(
+    cells: Mapping[str, Sequence[Estimate]], better: Mapping[str, str], rule: RankRule
+) -> dict[str, float | None]:
+    """Each method's average rank, as the tables take it. cells: method → one for each of `better`,
+    column → "higher" or "lower"."""
+    table = {
+        method: dict(zip(better, (cell.value for cell in row), strict=True))
+        for method, row in cells.items()
+    }
+    found = average_ranks(
+        table, ranked=rule.ranked(table), columns=better, ties=rule.ties, unranked=rule.unranked
+    )
+    return {method: rank.value for method, rank in found.items()}
+
+
+def rank_draws(
+    cells: Mapping[str, Sequence[Estimate]], better: Mapping[str, str], rule: RankRule
+) -> dict[str, np.ndarray]:
+    """Average ranks of tables whose cells are drawn around the run's, [DRAWS] for each method.
+
+    Cells are independent and normal; who is not ranked keeps its place. Always the same draws.
+    """
+    ranked = rule.ranked(cells)
+    value = np.array([[cell.value for cell in cells[name]] for name in ranked])
+    noise = np.array([[cell.noise for cell in cells[name]] for name in ranked])
+    tables = np.random.default_rng(0).normal(value, noise, (DRAWS, *value.shape))
+    signs = np.array([-1 if way == "higher" else 1 for way in better.values()])
+    drawn = rankdata(signs * tables, method=rule.ties, axis=1).mean(axis=2)
+    fixed = ranks(cells, better, rule)
+    still = {name: np.full(DRAWS, rank or np.nan) for name, rank in fixed.items()}
+    return still | {name: drawn[:, index] for index, name in enumerate(ranked)}
+
+
+def obstacles(
+    measure: Measure, setting: Mapping[str, Any], numbers: Sequence[Number]
+) -> Iterator[str]:
+    """Why numbers of a run are not comparable with a claim. What the run does not say is no reason."""
+    first = numbers[0]
+    for name in ("judge", "version"):
+        wanted, got = getattr(measure, name), getattr(first, name)
+        if None not in (wanted, got) and wanted != got:
+            what = {"judge": "judge", "version": "version of the benchmark"}[name]
+            yield f"another {what} ({got}, not {wanted})"
+    counts = {number.n for number in numbers if number.n is not None}
+    if measure.n is not None and counts - {measure.n}:
+        yield f"another n ({', '.join(map(str, sorted(counts)))}, not {measure.n})"
+    if reasons := {number.reason for number in numbers if number.reason}:
+        yield "; ".join(sorted(reasons))
+    if first.recipe is not None:
+        for part in setting:
+            if unlike := list(differences(setting[part], first.recipe.get(part))):
+                yield f"another {part} ({'; '.join(unlike)})"
+
+
+def differences(wanted: Any, got: Any, path: str = "") -> Iterator[str]:
+    """Where a setting's part is not as wanted; what is not named may be anything."""
+    if isinstance(wanted, Mapping) and isinstance(got, Mapping):
+        for key, value in wanted.items():
+            yield from differences(value, got.get(key), f"{path}.{key}" if path else key)
+    elif wanted != got:
+        yield f"{path}: {got!r}, not {wanted!r}" if path else f"{got!r}, not {wanted!r}"
