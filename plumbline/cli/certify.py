@@ -78,9 +78,9 @@ def findings_table(claims: Claims, findings: Sequence[Finding]) -> Table:
     table.add_column("verdict")
     table.add_column("why", overflow="fold")
     for item in findings:
-        numbers = (item.stated, item.found, item.difference, item.noise)
-        texts = [number_text(value, item.digits) for value in numbers]
-        cells = [item.where, item.what, *texts]
+        numbers = (item.found, item.difference, item.noise)
+        texts = [number_text(value, item.digits + 1) for value in numbers]
+        cells = [item.where, item.what, number_text(item.stated, item.digits), *texts]
         table.add_row(*map(Text, cells), verdict_text(item), Text(item.reason))
     return table
 
@@ -95,8 +95,8 @@ def verdict_text(finding: Finding) -> Text:
 
 
 def number_text(value: float | None, digits: int) -> str:
-    """One decimal more than is printed, so that a rank that is off shows it; a dash for none."""
-    return "–" if value is None else f"{value:.{digits + 1}f}"
+    """A dash for none. What is found has a decimal more than what is printed."""
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def suspects_table(odd: Sequence[Suspect]) -> Table:
@@ -105,10 +105,8 @@ def suspects_table(odd: Sequence[Suspect]) -> Table:
     for head in ("where", "cell", "printed", "n", "nearest below", "nearest above"):
         table.add_column(head, justify="left" if head in ("where", "cell") else "right")
     for item in odd:
-        near = (f"{item.below:.3f}", f"{item.above:.3f}")
-        table.add_row(
-            *map(Text, (item.where, item.what, f"{item.printed:.2f}", str(item.n), *near))
-        )
+        numbers = (f"{item.printed:g}", str(item.n), f"{item.below:.3f}", f"{item.above:.3f}")
+        table.add_row(*map(Text, (item.where, item.what, *numbers)))
     return table
 
 

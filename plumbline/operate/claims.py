@@ -134,21 +134,17 @@ class Inequality(Strict):
 
 @dataclass(frozen=True)
 class Printed:
-    """One printed number. method: its name in a run; title: as printed; point: "" for any."""
+    """One printed number. what: which of its table; method: its name in a run; point: "" for
+    any."""
 
     table: str
     where: str
+    what: str
     setting: str
     method: str
-    title: str
     point: str
     metric: str
     value: float
-
-    @property
-    def what(self) -> str:
-        """Which number of its table it is."""
-        return " ".join(filter(None, (self.title, self.point, self.metric)))
 
 
 class Claims(Strict):
@@ -227,11 +223,11 @@ class Claims(Strict):
         for name, table in self.tables.items():
             for row in table.rows:
                 keys = dict(zip(table.keys, row, strict=False))
-                setting, method, point = self.place(name, keys)
+                who, label = self.place(name, keys), row_label(keys)
                 for metric, value in zip(table.columns, row[len(keys) :], strict=True):
                     if value is not None:
-                        who = (setting, method, keys["method"], point)
-                        yield Printed(name, table.where, *who, metric, float(value))
+                        what = f"{label}: {metric}"
+                        yield Printed(name, table.where, what, *who, metric, float(value))
 
 
 def rules_of(metric: Metric) -> list[tuple[int, str]]:
@@ -239,6 +235,13 @@ def rules_of(metric: Metric) -> list[tuple[int, str]]:
     if not isinstance(metric, Ranking):
         return [(0, "")]
     return [(i, f" ({rule.rows}, {rule.ties})") for i, rule in enumerate(metric.rules)]
+
+
+def row_label(keys: Mapping[str, Any]) -> str:
+    """A row's method, then its other keys."""
+    others = {key: key_text(value) for key, value in keys.items() if key != "method"}
+    texts = [f"{key} {text}" for key, text in others.items() if text]
+    return ", ".join([keys["method"], *texts])
 
 
 def key_text(value: Any) -> str:

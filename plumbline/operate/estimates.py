@@ -63,7 +63,7 @@ class Estimate:
 
 
 class Readings:
-    """A run's numbers, asked by place. `numbers`: those of one or more runs, the first goes first."""
+    """Numbers of one or more runs, asked by place; the first that fits is taken."""
 
     def __init__(self, claims: Claims, numbers: Iterable[Number]) -> None:
         self.claims = claims
@@ -233,7 +233,7 @@ def rank_draws(
 def obstacles(
     measure: Measure, setting: Mapping[str, Any], numbers: Sequence[Number]
 ) -> Iterator[str]:
-    """Why numbers of a run are not comparable with a claim. What the run does not say is no reason."""
+    """Why numbers of a run are not comparable with a claim; what it does not say is no reason."""
     first = numbers[0]
     for name in ("judge", "version"):
         wanted, got = getattr(measure, name), getattr(first, name)

@@ -53,13 +53,13 @@ def counts(printed: float, n: int, digits: int) -> list[int]:
 
 def suspects(claims: Claims) -> list[Suspect]:
     """The printed cells of kind `count` that no count gives, each once, wherever it is printed."""
+    countable = [item for item in claims.measures().values() if item.kind == "count" and item.n]
     found: dict[tuple, list[Printed]] = {}
     for cell in claims.printed():
         metric = claims.metrics[cell.metric]
-        if isinstance(metric, Measure) and metric.kind == "count" and metric.n is not None:
-            if not counts(cell.value, metric.n, metric.digits):
-                same = (cell.setting, cell.method, cell.point, cell.metric, cell.value)
-                found.setdefault(same, []).append(cell)
+        if metric in countable and not counts(cell.value, metric.n, metric.digits):
+            same = (cell.setting, cell.method, cell.point, cell.metric, cell.value)
+            found.setdefault(same, []).append(cell)
     return [_suspect(claims, cells) for cells in found.values()]
 
 
@@ -71,7 +71,7 @@ def _suspect(claims: Claims, cells: list[Printed]) -> Suspect:
 
 
 def recomputed(claims: Claims) -> Iterator[Recomputed]:
-    """Every printed rank, by each of its rules, and every printed mean, from the printed numbers."""
+    """Every printed rank, by each of its rules, and every printed mean, from printed numbers."""
     readings = Readings(claims, printed_numbers(claims))
     for cell in claims.printed():
         metric = claims.metrics[cell.metric]

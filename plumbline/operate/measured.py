@@ -61,10 +61,8 @@ def of_tables(path: Path, claims: Claims) -> Iterator[Number]:
 def _of_line(where: str, table: str, line: dict[str, str], claims: Claims) -> Iterator[Number]:
     shape, measures = claims.tables[table], claims.measures()
     if unknown := line.keys() - {*shape.keys, *claims.metrics}:
-        known = ", ".join([*shape.keys, *shape.columns])
-        raise DataError(
-            f"{where}: unknown column(s) {', '.join(map(str, unknown))}; known: {known}"
-        )
+        names, known = ", ".join(map(str, unknown)), ", ".join([*shape.keys, *shape.columns])
+        raise DataError(f"{where}: unknown column(s) {names}; known: {known}")
     try:
         setting, method, point = claims.place(table, {key: line[key] for key in shape.keys})
         values = {key: float(text) for key, text in line.items() if key in measures and text}
