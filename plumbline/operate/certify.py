@@ -126,7 +126,7 @@ def of_inequality(readings: Readings, claim: Inequality) -> Finding:
         return Finding(**common, verdict="not comparable", reason=str(gap))
     value, noise, words = hardest(claim, estimate)
     margin = claim.below - value if claim.above is None else value - claim.above
-    verdict, how = of_margin(margin, readings.claims.z * noise)
+    verdict, how = of_margin(margin, noise, readings.claims.z)
     found = compared(common, verdict, estimate, value, noise)
     return replace(found, reason="; ".join(filter(None, (found.reason, how + words))))
 
@@ -136,21 +136,24 @@ def side(readings: Readings, claim: Inequality, method: str, point: str) -> Esti
     return readings.of(Place(claim.setting, method, claim.metric, point))
 
 
-def hardest(claim: Inequality, estimate: Estimate) -> tuple[float, float, str]:
+def hardest(claim: Inequality, estimate: Estimate) -> tuple[float, float | None, str]:
     """(value, noise, words) that an inequality has to hold for: the mean over seeds, or the seed
-    closest to breaking it, whose noise is that of items alone."""
+    closest to breaking it, whose noise is that of items alone. Noise is None where not known."""
     if claim.seeds == "mean":
-        return estimate.value, estimate.noise, ""
+        known = estimate.item is not None or estimate.seed_error > 0
+        return estimate.value, estimate.noise if known else None, ""
     pick = min if claim.below is None else max
     seed = pick(estimate.by_seed, key=lambda seed: estimate.by_seed[seed])
-    words = f", in each of {len(estimate.by_seed)} seed(s), closest in seed {seed}"
-    return estimate.by_seed[seed], estimate.item or 0.0, words
+    words = f", closest to the bound in seed {seed} of {len(estimate.by_seed)}"
+    return estimate.by_seed[seed], estimate.item, words
 
 
-def of_margin(margin: float, far: float) -> tuple[Verdict, str]:
+def of_margin(margin: float, noise: float | None, z: float) -> tuple[Verdict, str]:
     """The verdict on an inequality, and in its own words. margin: above 0 where it holds."""
     if margin < 0:
         return "not reproduced", "does not hold"
-    if margin <= far:
+    if noise is None:
+        return "reproduced", "holds, noise not known"
+    if margin <= z * noise:
         return "within noise", "holds within noise"
     return "reproduced", "holds beyond noise"

@@ -15,6 +15,7 @@ from plumbline.aggregate import RankRule, average_ranks
 from plumbline.aggregate.grid import parse
 from plumbline.operate.claims import Claims, Mean, Measure, Ranking
 from plumbline.operate.measured import Number
+from plumbline.schema import Rank
 
 #: Tables drawn for the noise of a rank.
 DRAWS = 4000
@@ -67,6 +68,7 @@ class Readings:
 
     def __init__(self, claims: Claims, numbers: Iterable[Number]) -> None:
         self.claims = claims
+        self._rankings: dict[tuple[Place, int], dict[str, Estimate]] = {}
         self._by_cell: dict[tuple[str, str, str], list[Number]] = {}
         for number in numbers:
             cell = (number.setting, number.method, number.metric)
@@ -112,25 +114,22 @@ class Readings:
         )
 
     def _ranked(self, place: Place, ranking: Ranking, rule: int) -> Estimate:
-        if place.method not in ranking.among:
-            raise Missing(f"{place.method} is not among those that {place.metric} ranks")
+        where = (replace(place, method=""), rule)
+        if where not in self._rankings:
+            self._rankings[where] = self._ranking(place, ranking, rule)
+        if place.method not in self._rankings[where]:
+            raise Missing(f"{place.metric} does not rank {place.method}")
+        return self._rankings[where][place.method]
+
+    def _ranking(self, place: Place, ranking: Ranking, rule: int) -> dict[str, Estimate]:
+        """The average ranks of all methods of a ranking."""
+        columns = ranking.rank_of
         cells = {
-            method: [
-                self.of(replace(place, method=method, metric=name)) for name in ranking.rank_of
-            ]
+            method: [self.of(replace(place, method=method, metric=name)) for name in columns]
             for method in ranking.among
         }
-        measures = [self.claims.metrics[name] for name in ranking.rank_of]
-        better = {name: m.better for name, m in zip(ranking.rank_of, measures, strict=True)}
-        chosen = ranking.rules[rule]
-        rows = tuple(chosen.rows) if isinstance(chosen.rows, list) else chosen.rows
-        given = RankRule(rows, chosen.ties, chosen.unranked)
-        rank = ranks(cells, better, given)[place.method]
-        if rank is None:
-            raise Missing(f"{place.method} is not ranked")
-        draws = rank_draws(cells, better, given)[place.method]
-        against = dict.fromkeys(item for row in cells.values() for c in row for item in c.obstacles)
-        return Estimate({0: rank}, float(draws.std()), obstacles=tuple(against), draws=draws)
+        better = {name: self.claims.metrics[name].better for name in columns}
+        return rank_estimates(cells, better, rank_rule(ranking.rules[rule]))
 
 
 def fits(number: Number, place: Place) -> bool:
@@ -197,37 +196,49 @@ def minus(left: Estimate, right: Estimate) -> Estimate:
     )
 
 
-def ranks(
+def rank_rule(rank: Rank) -> RankRule:
+    """A rule as the tables take it."""
+    rows = tuple(rank.rows) if isinstance(rank.rows, list) else rank.rows
+    return RankRule(rows, rank.ties, rank.unranked)
+
+
+def rank_estimates(
     cells: Mapping[str, Sequence[Estimate]], better: Mapping[str, str], rule: RankRule
-) -> dict[str, float | None]:
-    """Each method's average rank, as the tables take it. cells: method → one for each of `better`,
-    column → "higher" or "lower"."""
+) -> dict[str, Estimate]:
+    """Average ranks as the tables take them; a method that gets a dash is left out.
+
+    cells: method → one for each of `better`, column → "higher" or "lower". Noise is that of tables
+    whose cells are drawn around the run's, independent and normal, always the same draws; who is
+    not ranked keeps its place.
+    """
     table = {
         method: dict(zip(better, (cell.value for cell in row), strict=True))
         for method, row in cells.items()
     }
-    found = average_ranks(
-        table, ranked=rule.ranked(table), columns=better, ties=rule.ties, unranked=rule.unranked
+    ranked = rule.ranked(table)
+    ranks = average_ranks(
+        table, ranked=ranked, columns=better, ties=rule.ties, unranked=rule.unranked
     )
-    return {method: rank.value for method, rank in found.items()}
+    drawn = rank_draws([cells[name] for name in ranked], list(better.values()), rule.ties)
+    against = dict.fromkeys(item for row in cells.values() for c in row for item in c.obstacles)
+    estimates = {}
+    for method, rank in ranks.items():
+        if rank.value is not None:
+            draws = (
+                drawn[:, ranked.index(method)] if method in ranked else np.full(DRAWS, rank.value)
+            )
+            noise = float(draws.std())
+            estimates[method] = Estimate({0: rank.value}, noise, 0, 0, tuple(against), draws)
+    return estimates
 
 
-def rank_draws(
-    cells: Mapping[str, Sequence[Estimate]], better: Mapping[str, str], rule: RankRule
-) -> dict[str, np.ndarray]:
-    """Average ranks of tables whose cells are drawn around the run's, [DRAWS] for each method.
-
-    Cells are independent and normal; who is not ranked keeps its place. Always the same draws.
-    """
-    ranked = rule.ranked(cells)
-    value = np.array([[cell.value for cell in cells[name]] for name in ranked])
-    noise = np.array([[cell.noise for cell in cells[name]] for name in ranked])
+def rank_draws(cells: Sequence[Sequence[Estimate]], better: Sequence[str], ties: str) -> np.ndarray:
+    """Average ranks, [DRAWS, methods], of tables drawn around `cells`, a row for each method."""
+    value = np.array([[cell.value for cell in row] for row in cells])
+    noise = np.array([[cell.noise for cell in row] for row in cells])
     tables = np.random.default_rng(0).normal(value, noise, (DRAWS, *value.shape))
-    signs = np.array([-1 if way == "higher" else 1 for way in better.values()])
-    drawn = rankdata(signs * tables, method=rule.ties, axis=1).mean(axis=2)
-    fixed = ranks(cells, better, rule)
-    still = {name: np.full(DRAWS, rank or np.nan) for name, rank in fixed.items()}
-    return still | {name: drawn[:, index] for index, name in enumerate(ranked)}
+    signs = np.array([-1 if way == "higher" else 1 for way in better])
+    return rankdata(signs * tables, method=ties, axis=1).mean(axis=2)
 
 
 def obstacles(
