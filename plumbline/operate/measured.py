@@ -47,9 +47,14 @@ def of_tables(path: Path, claims: Claims) -> Iterator[Number]:
     """Numbers of CSV files in the form of the claims' tables, each named after its table.
 
     path: a file or a folder of them. Columns that are computed from others are passed over. Raises
-    DataError for a file or a column that the claims do not know.
+    DataError for a file, a column or a value that the claims do not know.
     """
-    for file in [path] if path.is_file() else sorted(path.glob("*.csv")):
+    files = [path] if path.is_file() else sorted(path.glob("*.csv"))
+    if not files:
+        raise DataError(
+            f"{path}: no CSV file; give one, or a folder of them, or an experiment file"
+        )
+    for file in files:
         if file.stem not in claims.tables:
             known = ", ".join(claims.tables) or "none"
             raise DataError(f"{file}: {claims.claims} has no table {file.stem!r}; known: {known}")
@@ -69,6 +74,8 @@ def _of_line(where: str, table: str, line: dict[str, str], claims: Claims) -> It
     except (KeyError, ValueError) as error:
         raise DataError(f"{where}: expected the columns of {table}, got {error}") from error
     for metric, value in values.items():
+        if measures[metric].kind != "number" and not 0 <= value <= 100:
+            raise DataError(f"{where}: {metric} is a percentage, got {value}")
         yield Number(setting, method, point, metric, 0, value, table)
 
 

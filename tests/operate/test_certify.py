@@ -148,8 +148,8 @@ def test_a_gap_is_not_comparable():
 
 
 def test_noise_by_hand():
-    """Items: 5 points of 50 %, or the run's own error. Seeds: the printed number's one, and the mean
-    of two."""
+    """Items: 5 points of 50 %, or the run's own error. Seeds: of one printed, and of a mean of
+    two."""
     seeds = [replace(CELL, value=48.0), replace(CELL, value=52.0, seed=1)]
     assert one(CELL).noise == pytest.approx(5.0)
     assert one(replace(CELL, se=2.0)).noise == pytest.approx(2.0)

@@ -1,4 +1,4 @@
-"""What printed numbers give away. Source of the six cells: the granularity test of a peer, by hand."""
+"""What printed numbers give away. Source of the six cells: another granularity test, by hand."""
 
 from fractions import Fraction
 
