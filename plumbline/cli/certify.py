@@ -105,8 +105,9 @@ def suspects_table(odd: Sequence[Suspect]) -> Table:
     for head in ("where", "cell", "printed", "n", "nearest below", "nearest above"):
         table.add_column(head, justify="left" if head in ("where", "cell") else "right")
     for item in odd:
-        numbers = (f"{item.printed:g}", str(item.n), f"{item.below:.3f}", f"{item.above:.3f}")
-        table.add_row(*map(Text, (item.where, item.what, *numbers)))
+        near = [number_text(value, item.digits + 1) for value in (item.below, item.above)]
+        cells = (item.where, item.what, number_text(item.printed, item.digits), str(item.n), *near)
+        table.add_row(*map(Text, cells))
     return table
 
 
@@ -118,8 +119,8 @@ def recomputed_table(again: Sequence[Recomputed]) -> Table:
     for item in again:
         style = "green" if item.agrees else "bold red"
         verdict = Text("agrees" if item.agrees else "differs", style=style)
-        cells = (item.where, item.what, f"{item.printed:g}", f"{item.recomputed:.3f}")
-        table.add_row(*map(Text, cells), verdict)
+        numbers = (number_text(item.printed, item.digits), f"{item.recomputed:.3f}")
+        table.add_row(*map(Text, (item.where, item.what, *numbers)), verdict)
     return table
 
 

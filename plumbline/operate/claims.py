@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -68,7 +68,7 @@ class Ranking(Strict):
 
 
 def _kind(value: Any) -> str:
-    keys = value if isinstance(value, dict) else value.model_fields_set
+    keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
     return next((key for key in ("mean_of", "rank_of") if key in keys), "measure")
 
 
@@ -96,7 +96,12 @@ class Table(Strict):
     rows: list[list[float | str | None]]
 
     @model_validator(mode="after")
-    def _rectangular(self) -> Table:
+    def _whole(self) -> Table:
+        by = [] if isinstance(self.setting, str) else list(self.setting)
+        if missing := [key for key in ["method", *by] if key not in self.keys]:
+            raise ValueError(f"keys: needs {', '.join(missing)}; got {', '.join(self.keys)}")
+        if len(by) > 1:
+            raise ValueError(f"setting: one key says it, got {', '.join(by)}")
         width = len(self.keys) + len(self.columns)
         if wrong := [row for row in self.rows if len(row) != width]:
             names = ", ".join([*self.keys, *self.columns])
@@ -165,9 +170,9 @@ class Claims(Strict):
 
     @model_validator(mode="after")
     def _all_known(self) -> Claims:
-        for place, name in self._metric_names():
-            if name not in self.metrics:
-                raise ValueError(f"{place}: {name!r} is not one of metrics")
+        for place, name, known in self._metric_names():
+            if name not in known:
+                raise ValueError(f"{place}: {name!r} is not one of {', '.join(known)}")
         for place, name in self._setting_names():
             if name not in self.settings:
                 raise ValueError(f"{place}: {name!r} is not one of settings")
@@ -179,14 +184,16 @@ class Claims(Strict):
                 self.place(name, dict(zip(table.keys, row, strict=False)))
         return self
 
-    def _metric_names(self) -> Iterator[tuple[str, str]]:
+    def _metric_names(self) -> Iterator[tuple[str, str, Collection[str]]]:
+        """(where, name, what it may be) of every metric that is named; means and ranks are of
+        measured ones."""
         for key, metric in self.metrics.items():
             parts = getattr(metric, "mean_of", getattr(metric, "rank_of", []))
-            yield from ((f"metrics.{key}", name) for name in parts)
+            yield from ((f"metrics.{key}", name, self.measures()) for name in parts)
         for key, table in self.tables.items():
-            yield from ((f"tables.{key}.columns", name) for name in table.columns)
+            yield from ((f"tables.{key}.columns", name, self.metrics) for name in table.columns)
         for index, item in enumerate(self.inequalities):
-            yield f"inequalities[{index}].metric", item.metric
+            yield f"inequalities[{index}].metric", item.metric, self.metrics
 
     def _setting_names(self) -> Iterator[tuple[str, str]]:
         for key, table in self.tables.items():

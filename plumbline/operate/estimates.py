@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import hypot, sqrt
 from statistics import fmean, stdev
-from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -14,6 +13,7 @@ from scipy.stats import rankdata
 from plumbline.aggregate import RankRule, average_ranks
 from plumbline.aggregate.grid import parse
 from plumbline.operate.claims import Claims, Mean, Measure, Ranking
+from plumbline.operate.comparable import obstacles
 from plumbline.operate.measured import Number
 from plumbline.schema import Rank
 
@@ -164,13 +164,23 @@ def seed_deviation(measure: Measure, values: Sequence[float]) -> float:
     return stdev(values) if len(values) > 1 else 0.0
 
 
+def by_seed(parts: Sequence[Estimate]) -> dict[int, list[float]]:
+    """Seed → the values of several numbers; one of a single seed, as SFT's, is the same for all.
+
+    Raises Missing where they have no seed in common.
+    """
+    several = [part.by_seed for part in parts if len(part.by_seed) > 1] or [parts[0].by_seed]
+    seeds = set.intersection(*map(set, several))
+    if not seeds:
+        raise Missing("its parts have no seed in common")
+    return {seed: [part.by_seed.get(seed, part.value) for part in parts] for seed in sorted(seeds)}
+
+
 def mean_of(parts: Sequence[Estimate]) -> Estimate:
-    """The plain mean of independent numbers of the same seeds."""
-    count = len(parts)
-    seeds = set.intersection(*(set(part.by_seed) for part in parts))
-    items = [part.item for part in parts]
+    """The plain mean of independent numbers."""
+    count, items = len(parts), [part.item for part in parts]
     return Estimate(
-        {seed: fmean(part.by_seed[seed] for part in parts) for seed in sorted(seeds)},
+        {seed: fmean(values) for seed, values in by_seed(parts).items()},
         None if None in items else hypot(*items) / count,
         hypot(*(part.deviation for part in parts)) / count,
         hypot(*(part.seed_error for part in parts)) / count,
@@ -179,15 +189,13 @@ def mean_of(parts: Sequence[Estimate]) -> Estimate:
 
 
 def minus(left: Estimate, right: Estimate) -> Estimate:
-    """The difference, seed by seed; a model of one seed is the same for all. Noise adds up as of
-    independent numbers, that of two ranks as of ranks of one table."""
-    single = len(right.by_seed) == 1
-    other = {seed: right.value if single else right.by_seed[seed] for seed in left.by_seed}
+    """The difference, seed by seed. Noise adds up as of independent numbers, that of two ranks as
+    of ranks of one table."""
     draws = None if left.draws is None or right.draws is None else left.draws - right.draws
     known = left.item is not None and right.item is not None
     item = hypot(left.item, right.item) if known else None
     return Estimate(
-        {seed: value - other[seed] for seed, value in left.by_seed.items()},
+        {seed: ours - theirs for seed, (ours, theirs) in by_seed([left, right]).items()},
         item if draws is None else float(draws.std()),
         hypot(left.deviation, right.deviation),
         hypot(left.seed_error, right.seed_error),
@@ -219,17 +227,15 @@ def rank_estimates(
     ranks = average_ranks(
         table, ranked=ranked, columns=better, ties=rule.ties, unranked=rule.unranked
     )
+    found = {name: rank.value for name, rank in ranks.items() if rank.value is not None}
     drawn = rank_draws([cells[name] for name in ranked], list(better.values()), rule.ties)
+    draws = {name: np.full(DRAWS, value) for name, value in found.items()}
+    draws |= dict(zip(ranked, drawn.T, strict=True))
     against = dict.fromkeys(item for row in cells.values() for c in row for item in c.obstacles)
-    estimates = {}
-    for method, rank in ranks.items():
-        if rank.value is not None:
-            draws = (
-                drawn[:, ranked.index(method)] if method in ranked else np.full(DRAWS, rank.value)
-            )
-            noise = float(draws.std())
-            estimates[method] = Estimate({0: rank.value}, noise, 0, 0, tuple(against), draws)
-    return estimates
+    return {
+        name: Estimate({0: value}, float(draws[name].std()), 0, 0, tuple(against), draws[name])
+        for name, value in found.items()
+    }
 
 
 def rank_draws(cells: Sequence[Sequence[Estimate]], better: Sequence[str], ties: str) -> np.ndarray:
@@ -239,33 +245,3 @@ def rank_draws(cells: Sequence[Sequence[Estimate]], better: Sequence[str], ties:
     tables = np.random.default_rng(0).normal(value, noise, (DRAWS, *value.shape))
     signs = np.array([-1 if way == "higher" else 1 for way in better])
     return rankdata(signs * tables, method=ties, axis=1).mean(axis=2)
-
-
-def obstacles(
-    measure: Measure, setting: Mapping[str, Any], numbers: Sequence[Number]
-) -> Iterator[str]:
-    """Why numbers of a run are not comparable with a claim; what it does not say is no reason."""
-    first = numbers[0]
-    for name in ("judge", "version"):
-        wanted, got = getattr(measure, name), getattr(first, name)
-        if None not in (wanted, got) and wanted != got:
-            what = {"judge": "judge", "version": "version of the benchmark"}[name]
-            yield f"another {what} ({got}, not {wanted})"
-    counts = {number.n for number in numbers if number.n is not None}
-    if measure.n is not None and counts - {measure.n}:
-        yield f"another n ({', '.join(map(str, sorted(counts)))}, not {measure.n})"
-    if reasons := {number.reason for number in numbers if number.reason}:
-        yield "; ".join(sorted(reasons))
-    if first.recipe is not None:
-        for part in setting:
-            if unlike := list(differences(setting[part], first.recipe.get(part))):
-                yield f"another {part} ({'; '.join(unlike)})"
-
-
-def differences(wanted: Any, got: Any, path: str = "") -> Iterator[str]:
-    """Where a setting's part is not as wanted; what is not named may be anything."""
-    if isinstance(wanted, Mapping) and isinstance(got, Mapping):
-        for key, value in wanted.items():
-            yield from differences(value, got.get(key), f"{path}.{key}" if path else key)
-    elif wanted != got:
-        yield f"{path}: {got!r}, not {wanted!r}" if path else f"{got!r}, not {wanted!r}"

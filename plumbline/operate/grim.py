@@ -25,6 +25,7 @@ class Suspect:
     where: str
     what: str
     printed: float
+    digits: int
     n: int
     below: float
     above: float
@@ -37,6 +38,7 @@ class Recomputed:
     where: str
     what: str
     printed: float
+    digits: int
     recomputed: float
     agrees: bool
 
@@ -65,9 +67,10 @@ def suspects(claims: Claims) -> list[Suspect]:
 
 def _suspect(claims: Claims, cells: list[Printed]) -> Suspect:
     first, where = cells[0], ", ".join(dict.fromkeys(cell.where for cell in cells))
-    n = claims.metrics[first.metric].n
-    below = floor(Fraction(str(first.value)) * n / 100)
-    return Suspect(where, first.what, first.value, n, 100 * below / n, 100 * (below + 1) / n)
+    metric = claims.metrics[first.metric]
+    k, n = floor(Fraction(str(first.value)) * metric.n / 100), metric.n
+    near = (100 * k / n, 100 * (k + 1) / n)
+    return Suspect(where, first.what, first.value, metric.digits, n, *near)
 
 
 def recomputed(claims: Claims) -> Iterator[Recomputed]:
@@ -80,7 +83,8 @@ def recomputed(claims: Claims) -> Iterator[Recomputed]:
             place = Place(cell.setting, cell.method, cell.metric, cell.point, cell.table)
             value = readings.of(place, rule).value
             agrees = abs(value - cell.value) <= half_unit(metric.digits)
-            yield Recomputed(cell.where, cell.what + words, cell.value, value, agrees)
+            what = cell.what + words
+            yield Recomputed(cell.where, what, cell.value, metric.digits, value, agrees)
 
 
 def printed_numbers(claims: Claims) -> Iterator[Number]:

@@ -67,7 +67,7 @@ def test_grim_needs_no_run(certify):
     done = certify(options=("--grim",))
     assert done.exit_code == 0
     [line] = [line for line in done.stdout.splitlines() if "kto: score" in line]
-    assert line.split() == "Table 1 kto: score 40.5 100 40.000 41.000".split()
+    assert line.split() == "Table 1 kto: score 40.50 100 40.000 41.000".split()
 
 
 def test_neither_run_nor_grim_is_a_mistake(certify):

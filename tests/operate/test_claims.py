@@ -58,7 +58,12 @@ def test_a_key_is_one_whether_number_or_text():
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("columns: [score]", "columns: [scores]", "'scores' is not one of metrics"),
+        ("columns: [score]", "columns: [scores]", "columns: 'scores' is not one of score, rank"),
+        ("rank_of: [score]", "rank_of: [rank]", "metrics.rank: 'rank' is not one of score"),
+        ("keys: [data, method,", "keys: [data, methods,", "keys: needs method; got data, methods"),
+        ("setting: {data:", "setting: {set: {c: two}, data:", "keys: needs set; got data"),
+        ("setting: {data:", "setting: {alpha: {}, data:", "setting: one key says it, got alpha"),
+        ("rank: {rank_of", "none: 5\n  rank: {rank_of", "metrics.none"),
         ("setting: one,", "setting: three,", "'three' is not one of settings"),
         ("[a, PRO-P, 10, 50.0]", "[c, PRO-P, 10, 50.0]", "data 'c'; known: a, b"),
         ("[a, PRO-P, 10, 50.0]", "[a, PRO-P, 50.0]", "each has data, method, alpha, score; got"),

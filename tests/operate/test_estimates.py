@@ -1,4 +1,4 @@
-"""Noise of means, differences and ranks; what is not as wanted."""
+"""Noise of means, differences and ranks."""
 
 from math import hypot, sqrt
 from statistics import stdev
@@ -12,7 +12,7 @@ from plumbline.aggregate import RankRule
 from plumbline.operate.estimates import (
     DRAWS,
     Estimate,
-    differences,
+    Missing,
     mean_of,
     minus,
     rank_draws,
@@ -32,9 +32,17 @@ def test_a_mean_has_the_error_of_a_mean_of_independent_numbers(parts):
     assert mean.seed_error == pytest.approx(1 / sqrt(len(parts)))
 
 
-def test_a_mean_is_over_the_seeds_that_all_parts_have():
-    parts = [Estimate({0: 1.0, 1: 3.0}, 1.0), Estimate({1: 5.0}, None)]
-    assert mean_of(parts).by_seed == {1: 4.0} and mean_of(parts).item is None
+def test_a_mean_is_over_the_seeds_that_all_parts_have_and_one_seed_is_for_all():
+    parts = [Estimate({0: 1.0, 1: 3.0}, 1.0), Estimate({1: 5.0, 2: 9.0}, 1.0)]
+    assert mean_of(parts).by_seed == {1: 4.0}
+    parts = [Estimate({0: 1.0, 1: 3.0}, 1.0), Estimate({0: 5.0}, None)]
+    assert mean_of(parts).by_seed == {0: 3.0, 1: 4.0} and mean_of(parts).item is None
+    assert minus(*reversed(parts)).by_seed == {0: 4.0, 1: 2.0}
+
+
+def test_no_seed_in_common_is_no_number():
+    with pytest.raises(Missing, match="no seed in common"):
+        minus(Estimate({0: 1.0, 1: 1.0}, None), Estimate({2: 1.0, 3: 1.0}, None))
 
 
 @given(ESTIMATES, ESTIMATES)
@@ -77,16 +85,6 @@ def test_draws_have_the_cells_mean_and_deviation():
     drawn = rank_draws(cells, ["higher"], "min")
     assert drawn.shape == (DRAWS, 2)
     assert (drawn[:, 1] == 1).mean() == pytest.approx(0.8413, abs=0.02)
-
-
-def test_differences_by_hand():
-    wanted = {"path": "a", "keep": {"desirable": 0.01}}
-    assert list(differences(wanted, {"path": "a", "keep": {"desirable": 0.01}, "seed": 3})) == []
-    assert list(differences(wanted, {"path": "b", "keep": {"desirable": 1.0}})) == [
-        "path: 'b', not 'a'",
-        "keep.desirable: 1.0, not 0.01",
-    ]
-    assert list(differences(wanted, None)) == [f"None, not {wanted!r}"]
 
 
 def test_noise_is_of_items_and_of_the_mean_over_seeds():
