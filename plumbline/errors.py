@@ -38,3 +38,15 @@ class JudgeError(PlumblineError):
     """A judge could not be asked, or its answer could not be read."""
 
     exit_code = 6
+
+
+class ClaimError(PlumblineError):
+    """A run does not bear out a claim that it was held against, or bears out a negative control."""
+
+    exit_code = 7
+
+
+class ComparisonError(PlumblineError):
+    """Nothing contradicts the claims, but some of them could not be held against the run."""
+
+    exit_code = 8

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from plumbline import config, layout, plugins, schema
 from plumbline.layout import ExperimentFolder, Run, SettingFolder, selected
+from plumbline.operate import claims
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md"]
@@ -146,9 +147,21 @@ SECTIONS = {
 }
 
 
-def described(section: str) -> dict[str, str]:
-    """key -> default, as config/README.md has them."""
-    text = page("config/README.md").split(f"\n## {section}\n")[1].split("\n## ")[0]
+#: The section of docs/certify.md that describes each object of a claims file.
+CLAIMS = {
+    "Claims": "A claims file",
+    "Measure": "`metrics.NAME`, measured",
+    "Mean": "`metrics.NAME`, a mean",
+    "Ranking": "`metrics.NAME`, a rank",
+    "Table": "`tables.NAME`",
+    "Inequality": "`inequalities`",
+}
+
+
+def described(model: str) -> dict[str, str]:
+    """key -> default, as config/README.md has them, or docs/certify.md."""
+    where = "docs/certify.md" if model in CLAIMS else "config/README.md"
+    text = page(where).split(f"\n## {(SECTIONS | CLAIMS)[model]}\n")[1].split("\n## ")[0]
     return dict(re.findall(r"^\| `(\w+)` \| `?(.*?)`? \|", text, re.M))
 
 
@@ -162,9 +175,13 @@ def written(text: str) -> str:
     return text if text in ("required", "below") else repr(yaml.safe_load(text))
 
 
+def test_claims_are_described_too():
+    assert {name for name in CLAIMS if hasattr(claims, name)} == CLAIMS.keys()
+
+
 @pytest.mark.parametrize("model", schema.Strict.__subclasses__(), ids=lambda model: model.__name__)
 def test_every_key_is_described_with_its_default(model):
-    found = described(SECTIONS[model.__name__])
+    found = described(model.__name__)
     expected = {name: default(field) for name, field in model.model_fields.items()}
     assert {key: written(text) for key, text in found.items()} == expected
 

@@ -416,6 +416,24 @@ def merge(
     archive.merge(one, other, out)
 
 
+@app.command(rich_help_panel=BY_HAND)
+def certify(
+    claims: Annotated[Path, typer.Argument(help="claims file, as those in config/claims/")],
+    run: Annotated[
+        list[Path],
+        typer.Option(help="experiment file that has run, or CSV tables; repeatable"),
+    ] = (),
+    grim: Annotated[
+        bool, typer.Option("--grim", help="hold printed percentages against their n, too")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="everything as JSON")] = False,
+) -> None:
+    """Hold claims against a run, number by number: reproduced, within noise, or not."""
+    from plumbline.cli import certify as stage
+
+    stage.run(claims, list(run), grim, as_json)
+
+
 @judge.command()
 def serve(
     name: Annotated[
