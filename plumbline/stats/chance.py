@@ -15,16 +15,16 @@ from plumbline.stats.components import Components, pooled
 from plumbline.stats.intervals import (
     alike_differences,
     alike_part,
-    at_items,
     paired_variance,
     seed_shares,
+    total,
 )
 
 
 def largest_seen(columns: Sequence[Components]) -> np.ndarray:
     """(...): the largest difference of two methods in any column, in standard errors."""
     found = [alike_differences(column) for column in columns]
-    return np.max([largest(each.estimate, each.error) for each in found], axis=0)
+    return np.max([largest(pairs(each.estimate), pairs(each.error)) for each in found], axis=0)
 
 
 def largest_by_chance(
@@ -50,11 +50,16 @@ def p_value(seen: np.ndarray, by_chance: np.ndarray) -> np.ndarray:
 
 
 def largest(gaps: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """The largest |gap| / error of the pairs in the last two axes, 0 where both are 0."""
-    first, second = np.triu_indices(gaps.shape[-1], k=1)
+    """The largest |gap| / error along the last axis, 0 where both are 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.abs(gaps[..., first, second]) / errors[..., first, second]
+        ratios = np.abs(gaps) / errors
     return np.nan_to_num(ratios, nan=0.0, posinf=np.inf).max(axis=-1)
+
+
+def pairs(square: np.ndarray) -> np.ndarray:
+    """(..., M, M) -> (..., pairs): what stands above the diagonal."""
+    first, second = np.triu_indices(square.shape[-1], k=1)
+    return square[..., first, second]
 
 
 def _column(found: Components, draws: int, generator: np.random.Generator) -> np.ndarray:
@@ -70,12 +75,19 @@ def _column(found: Components, draws: int, generator: np.random.Generator) -> np
     at_seeds = np.where(found.seeds > 1, (drawn - noise)[..., None] / found.seeds, 0)
     means = np.sqrt(at_seeds) * generator.standard_normal(shape)
     means += (item_root(found) @ generator.standard_normal(shape)[..., None])[..., 0]
-    taken_for = drawn * generator.chisquare(np.maximum(freedom, 1), shape[:-1])
-    taken_for = (taken_for / np.maximum(freedom, 1))[..., None, None]
-    variance = taken_for * seed_shares(found) + at_items(
-        paired_variance(found), [alike_part(found)], found.items
-    )
-    return largest(means[..., :, None] - means[..., None, :], np.sqrt(variance))
+    of_seeds = (drawn * about_one(freedom, shape[:-1], generator))[..., None]
+    spread = pairs(paired_variance(found))
+    spread = spread * about_one(found.items - 1, (*shape[:-1], spread.shape[-1]), generator)
+    shares, own_noise = pairs(seed_shares(found)), pairs(alike_part(found).noise)
+    variance = total(spread, of_seeds * shares, own_noise, found.items)
+    return largest(pairs(means[..., :, None] - means[..., None, :]), np.sqrt(variance))
+
+
+def about_one(
+    freedom: np.ndarray | int, shape: tuple[int, ...], generator: np.random.Generator
+) -> np.ndarray:
+    """What a variance of 1 is taken for by an estimate with so many degrees of freedom."""
+    return generator.chisquare(np.maximum(freedom, 1), shape) / np.maximum(freedom, 1)
 
 
 def item_root(found: Components) -> np.ndarray:

@@ -105,7 +105,8 @@ def interval(
 
     spread: its variance over items.
     """
-    variance = at_items(spread, parts, items) + sum(part.seeds for part in parts)
+    of_seeds, noise = (sum(getattr(part, name) for part in parts) for name in ("seeds", "noise"))
+    variance = total(spread, of_seeds, noise, items)
     squares = [(spread / items, items - 1)]
     squares += [(part.seeds, part.freedom) for part in parts]
     squares += [(part.noise / items, part.freedom * (items - 1)) for part in parts]
@@ -115,13 +116,13 @@ def interval(
     return Interval(estimate, error, freedom, estimate - half, estimate + half)
 
 
-def at_items(spread: np.ndarray, parts: Sequence[Part], items: int) -> np.ndarray:
-    """What items add to the variance of an estimate, 0 at least.
+def total(spread: np.ndarray, of_seeds: np.ndarray, noise: np.ndarray, items: int) -> np.ndarray:
+    """The variance of an estimate: what its seeds and what its items add, and their noise at least.
 
-    The noise of `parts` is in the spread and in their seeds' variance, so it is taken off here. The
+    The noise is in the spread and in the seeds' variance, so it is taken off once. The
     seeds' variance is not cut at its noise: intervals would be too long where seeds matter little.
     """
-    return np.maximum(spread - sum(part.noise for part in parts), 0) / items
+    return np.maximum(of_seeds + np.maximum(spread - noise, 0) / items, noise / items)
 
 
 def satterthwaite(
