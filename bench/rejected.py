@@ -8,20 +8,22 @@ import numpy as np
 from scipy import stats
 
 from plumbline.stats.components import Components, pooled
-from plumbline.stats.intervals import Interval, Part, gaps, interval, paired_variance, satterthwaite
+from plumbline.stats.intervals import (
+    Interval,
+    Part,
+    gaps,
+    interval,
+    own_part,
+    paired_variance,
+    satterthwaite,
+)
 
 
 def cut_differences(found: Components) -> Interval:
     """The seeds' variance cut below at the noise that items leave in a run's mean."""
-    noise = found.rest / found.seeds
-    seeds = np.maximum(found.between / found.seeds, noise / found.items)
-    pair = [
-        Part(each[0], each[1], each[2])
-        for each in (
-            tuple(x[..., :, None] for x in (seeds, noise, found.seeds - 1)),
-            tuple(x[..., None, :] for x in (seeds, noise, found.seeds - 1)),
-        )
-    ]
+    own = own_part(found)
+    each = (np.maximum(own.seeds, own.noise / found.items), own.noise, own.freedom)
+    pair = [Part(*(x[..., :, None] for x in each)), Part(*(x[..., None, :] for x in each))]
     return interval(gaps(found), paired_variance(found), pair, found.items, 0.95)
 
 
@@ -32,14 +34,9 @@ def percentile_differences(
     count, methods, seeds, items = scores.shape
     means = []
     for _ in range(resamples):
-        runs = generator.integers(seeds, size=(1, methods, seeds, 1))
         asked = generator.multinomial(items, np.full(items, 1 / items)) / items
-        means.append(
-            (
-                np.take_along_axis(scores, np.broadcast_to(runs, (count, *runs.shape[1:])), 2)
-                @ asked
-            ).mean(-1)
-        )
+        runs = generator.integers(seeds, size=(1, methods, seeds)).repeat(count, axis=0)
+        means.append(np.take_along_axis(scores @ asked, runs, axis=-1).mean(axis=-1))
     drawn = np.stack(means)
     apart = drawn[..., :, None] - drawn[..., None, :]
     return tuple(np.quantile(apart, [0.025, 0.975], axis=0))

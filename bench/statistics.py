@@ -62,15 +62,16 @@ def main() -> None:
     started = time.perf_counter()
     seconds, memory = resampling()
     parts = [
-        f"{asked.tournaments:,} tournaments of differing and as many of equal methods for each row; "
-        f"seed {SEED}.",
+        f"{asked.tournaments:,} tournaments of differing and as many of equal methods for each "
+        f"row; seed {SEED}.",
         promised(collect(measure, WORLDS, asked.tournaments, asked.processes)),
-        f"### Where it ends\n\nTwo seeds unless it says otherwise, {side:,} tournaments of each kind.",
+        f"### Where it ends\n\nTwo seeds unless a row says otherwise; {side:,} tournaments of "
+        "each kind.",
         promised(collect(measure, EDGES, side, asked.processes)),
         f"### Tried and rejected\n\n{side:,} tournaments of each kind.",
         tried(collect(measure_rejected, WORLDS, side, asked.processes)),
-        f"### Resampling\n\n10,000 resamples of 12 methods by 805 items by 3 seeds by 4 benchmarks: "
-        f"{seconds:.1f} s, at most {memory / 2**20:.0f} MiB in the process.",
+        "### Resampling\n\n10,000 resamples of 12 methods by 805 items by 3 seeds by 4 "
+        f"benchmarks: {seconds:.1f} s, at most {memory / 2**20:.0f} MiB in the process.",
         f"All of this took {(time.perf_counter() - started) / 60:.0f} minutes "
         f"in {asked.processes} processes.",
     ]
