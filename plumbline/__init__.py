@@ -14,6 +14,7 @@ from plumbline.contracts import (
     Positive,
     Real,
     Responses,
+    Samples,
     benchmark,
     method,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Positive",
     "Real",
     "Responses",
+    "Samples",
     "Singles",
     "benchmark",
     "method",

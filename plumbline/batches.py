@@ -52,6 +52,9 @@ NEEDS = {
     "active token to 1 at its most active one in each layer, the mean over layers, zero on padding",
     "traceless": "pairs.traceless, a Pairs: the same completions without their traces, which "
     "learns too; a completion without a trace is as it was",
+    "reference_samples": "pairs.reference_samples, a Completions [B, K]: completions of the same "
+    "prompt drawn from the frozen reference and fixed with the data, the first K = `samples` of "
+    "16, a hyperparameter of the method",
 }
 #: Those of an example as a whole, found on its batch and not on a column.
 OF_EXAMPLES = ("embedding", "propensity", "label")
@@ -60,7 +63,7 @@ EMBEDDED = frozenset({"embedding", "propensity"})
 #: Those read from the policy's logits, which carry gradient as its log-probabilities do.
 READINGS = ("token_divergence", "token_reverse_divergence", "token_log_squares")
 #: Those that a pass over the training data writes, one file each, for the methods that declare it.
-ANNOTATED = ("token_reference", "token_contrast", "token_activity")
+ANNOTATED = ("token_reference", "token_contrast", "token_activity", "reference_samples")
 #: The models, beside the reference, that such a pass asks.
 AUXILIARY = {"token_contrast": ("chosen", "rejected")}
 
@@ -112,12 +115,12 @@ class Pairs(Declared):
     """Pairwise feedback: B prompts, each with a chosen and a rejected completion.
 
     needed: as in `Completions`, what a method asked for of each example (`embedding`, ...), and
-    `traceless`, a further Pairs.
+    `traceless`, a further Pairs, or `reference_samples`, Completions.
     """
 
     chosen: Completions
     rejected: Completions
-    needed: Mapping[str, Tensor | Pairs] = field(default_factory=dict)
+    needed: Mapping[str, Tensor | Pairs | Completions] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from plumbline.splits import Message
 
@@ -24,11 +26,11 @@ def template(gap: str) -> str:
     return TEMPLATE.replace("GAP", gap)
 
 
-def render(messages: Iterable[Message]) -> str:
-    """A dialogue as the template with no gap renders it, for pretraining on real data."""
-    return "".join(
-        f"<user>{message['content']}"
-        if message["role"] == "user"
-        else f"<bot>{message['content']}<eos>"
-        for message in messages
-    )
+def renderer(chat_template: str | None = None) -> Callable[[Iterable[Message]], str]:
+    """What renders a dialogue for pretraining on real data, by the template with no gap or another.
+
+    Whitespace around blocks is cut as `apply_chat_template` of transformers cuts it.
+    """
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    compiled = environment.from_string(chat_template or template(""))
+    return lambda messages: compiled.render(messages=list(messages), eos_token="<eos>")

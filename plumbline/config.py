@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from plumbline import mistakes, plugins
 from plumbline.artifacts import digest, write_text
-from plumbline.errors import ConfigError
-from plumbline.layout import ExperimentFolder, Run, SettingFolder, point_name
+from plumbline.errors import ConfigError, IntegrityError
+from plumbline.layout import (
+    Evaluation,
+    ExperimentFolder,
+    Run,
+    SettingFolder,
+    point_name,
+    selected,
+    tested,
+)
 from plumbline.schema import (
+    NAME,
     Count,
     Difference,
     Execution,
@@ -21,6 +31,7 @@ from plumbline.schema import (
     GivenModel,
     JudgeChoice,
     Name,
+    Prompts,
     Report,
     Select,
     Setting,
@@ -29,9 +40,17 @@ from plumbline.schema import (
     grid,
 )
 
+#: The scale at which a file is what it says.
+FULL = "full"
+#: Objects that a scale gives anew: their keys depend on what kind they are.
+WHOLE = ("data", "model")
+
 
 class Experiment(Strict):
-    """The whole file. See config/README.md for each key in words."""
+    """The whole file. See config/README.md for each key in words.
+
+    Once parsed it is at its scale: `scale` and `scales` have said what they had to say.
+    """
 
     experiment: Name
     settings: dict[Name, Setting]
@@ -39,6 +58,7 @@ class Experiment(Strict):
     models: dict[Name, GivenModel] = {}
     grid_points: Count
     seeds: list[int] = Field(min_length=1)
+    tested: Literal["selected", "grid"] = "selected"
     benchmarks: dict[str, dict[str, Any] | None]
     select: Select
     judge: JudgeChoice
@@ -49,6 +69,8 @@ class Experiment(Strict):
     method_paths: list[str] = []
     benchmark_paths: list[str] = []
     execution: Execution = Execution()
+    scale: str = FULL
+    scales: dict[Name, dict[str, Any]] = {}
     _methods: dict[str, plugins.MethodSpec] = PrivateAttr(default_factory=dict)
     _benchmarks: dict[str, plugins.BenchmarkSpec] = PrivateAttr(default_factory=dict)
 
@@ -78,6 +100,37 @@ class Experiment(Strict):
                 "{method}, {point} and {seed}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _swept_by_someone(self) -> Experiment:
+        """A sweep without a number would be an empty figure at the end of a long run."""
+        sweep = self.report.sweep
+        if sweep is None:
+            return self
+        values = (
+            self.swept(setting, method, point)
+            for setting in self.settings
+            for method in self.entrants
+            for point in self.points(method)
+        )
+        if all(value is None for value in values):
+            raise ValueError(
+                f"report.sweep.key: no setting, method or variant has a number {sweep.key!r}; "
+                "name e.g. data.length_bias, a hyperparameter that the file gives, or flip"
+            )
+        return self
+
+    def swept(self, setting: str, method: str, point: dict[str, Any]) -> float | None:
+        """Where a method's point stands on the axis of `report.sweep`; None if nowhere.
+
+        setting: its name in the file.
+        """
+        found: Any = self.settings[setting].model_dump() | point
+        if self.is_trained(method):
+            found["flip"] = entry(self.methods, method)[0].flip
+        for part in self.report.sweep.key.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        return found if isinstance(found, (int, float)) else None
 
     @property
     def entrants(self) -> list[str]:
@@ -127,6 +180,15 @@ class Experiment(Strict):
         """The labels it learns from, a key of `data.labels.RULES`."""
         return entry(self.methods, method)[0].labels
 
+    def prompts(self, method: str) -> Prompts | None:
+        """Which prompts it learns from, where not from all."""
+        given = entry(self.methods, method)[0].prompts
+        return given and Prompts(**given)
+
+    def relabelling(self, method: str) -> dict[str, Any]:
+        """What `data.labels.scores` is told to change; {} where the data's own labels stay."""
+        return entry(self.methods, method)[0].relabelling
+
     def benchmark(self, name: str) -> plugins.BenchmarkSpec:
         """The benchmark's specification, from `benchmarks/` or `benchmark_paths`; read once."""
         if name not in self._benchmarks:
@@ -154,14 +216,22 @@ class Experiment(Strict):
             setting.run(method, point, seed) for point in names for seed in self.seeds_of(method)
         ]
 
+    def test_evaluations(self, setting: SettingFolder, method: str) -> list[Evaluation]:
+        """Where a method's test scores lie: of the selected point, or of the whole grid."""
+        if self.tested == "grid":
+            return [tested(setting, self.experiment, run) for run in self.runs(setting, method)]
+        return [selected(setting, self.experiment, method, seed) for seed in self.seeds_of(method)]
+
     def options(self, benchmark: str) -> dict[str, Any]:
         """What the file sets for a benchmark."""
         return self.benchmarks[benchmark] or {}
 
     def benchmarks_on(self, split: str) -> list[str]:
-        """The benchmarks that score a split; on validation, only the one that selects."""
+        """The benchmarks that score a split; on validation, only the one that selects and those
+        that are drawn against it."""
         names = [name for name in self.benchmarks if split in self.benchmark(name).card.splits]
-        return [name for name in names if split == "test" or name == self.select.benchmark]
+        asked = {item.benchmark for item in (self.select, self.report.length, *self.report.against)}
+        return [name for name in names if split == "test" or name in asked]
 
 
 def read(path: Path) -> Experiment:
@@ -175,11 +245,69 @@ def read(path: Path) -> Experiment:
     return parse({} if raw is None else raw, str(path))
 
 
+def archived(raw: Any, home: Path) -> Experiment:
+    """The experiment of an archive whose methods and benchmarks lie in `home`, as layout.py has it.
+
+    An archive may be anyone's. Its files are read and never run, not even a method's `optimum`,
+    and a name in it is no path. Raises IntegrityError where it is not an experiment, or one of its
+    files is missing.
+    """
+    try:
+        found = Experiment.model_validate(raw)
+        likes = {name: entry(found.methods, name)[0].like for name in found.methods}
+    except (ValidationError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"the archive's experiment cannot be read: {error}") from error
+    names = [*likes, *likes.values(), *found.benchmarks]
+    if wrong := [name for name in names if not re.fullmatch(NAME, name)]:
+        raise IntegrityError(f"the archive's experiment has {wrong[0]!r}, which is no name")
+    try:
+        for name in filter(found.is_trained, found.methods):
+            path = home / plugins.METHODS.name / f"{likes[name]}.py"
+            found._methods[name] = plugins.read_method(path)
+        for name in found.benchmarks:
+            path = home / plugins.BENCHMARKS.name / f"{name}.py"
+            found._benchmarks[name] = plugins.read_benchmark(path)
+    except FileNotFoundError as error:
+        raise IntegrityError(f"the archive's experiment wants {error.filename}") from error
+    return found
+
+
 def parse(raw: dict[str, Any], source: str = "config") -> Experiment:
     """The experiment in a mapping; ConfigError lists every mistake with the nearest known name."""
     if not isinstance(raw, dict):
         raise ConfigError(f"{source} must be a mapping of keys to values, got {raw!r}")
+    raw = at_scale(raw, source)
     if found := mistakes.find(raw, Experiment):
         lines = "\n".join(f"  - {mistake}" for mistake in found)
         raise ConfigError(f"{source} has {len(found)} mistake(s):\n{lines}")
     return Experiment.model_validate(raw)
+
+
+def at_scale(raw: dict[str, Any], source: str) -> dict[str, Any]:
+    """The mapping with the keys of its `scale` in place, whose name its experiment's name gets.
+
+    Raises ConfigError for a scale that `scales` has not.
+    """
+    own = {key: value for key, value in raw.items() if key not in ("scale", "scales")}
+    scale, given = raw.get("scale", FULL), raw.get("scales")
+    if scale == FULL:
+        return own
+    scales = given if isinstance(given, dict) else {}
+    changes = next((value for name, value in scales.items() if name == scale), None)
+    if not isinstance(changes, dict):
+        known = ", ".join(map(str, [FULL, *scales]))
+        raise ConfigError(
+            f"{source}: scale: {scale!r} is not one of scales; known: {known}; "
+            "choose one by --config scale=NAME"
+        )
+    return {**merged(own, changes), "experiment": f"{raw.get('experiment', '')}_{scale}"}
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """`old` with the keys of `new`: mappings key by key, but for those of `WHOLE`."""
+    return old | {
+        key: merged(old[key], value)
+        if key not in WHOLE and isinstance(value, dict) and isinstance(old.get(key), dict)
+        else value
+        for key, value in new.items()
+    }

@@ -14,16 +14,17 @@ from typing import Annotated, Any, Literal
 
 @dataclass(frozen=True)
 class Range:
-    """An interval of admissible values; `open_low` excludes the lower end."""
+    """An interval of admissible values; `open_low` excludes the lower end, `whole` fractions."""
 
     low: float
     high: float
     open_low: bool = False
+    whole: bool = False
 
     def holds(self, value: float) -> bool:
         """Whether `value` lies in the interval."""
         above = value > self.low if self.open_low else value >= self.low
-        return above and value <= self.high
+        return above and value <= self.high and (not self.whole or value % 1 == 0)
 
     def __str__(self) -> str:
         if self == RANGES["Positive"]:
@@ -32,21 +33,26 @@ class Range:
             return ">= 0"
         if self == RANGES["Real"]:
             return "any number"
-        return f"between {self.low:g} and {self.high:g}"
+        kind = "a whole number " if self.whole else ""
+        return f"{kind}between {self.low:g} and {self.high:g}"
 
 
 INFINITY = float("inf")
+#: Completions that are drawn from the reference for each prompt, where a method reads some of them.
+DRAWN = 16
 #: The annotations a hyperparameter may have, by name.
 RANGES = {
     "Positive": Range(0.0, INFINITY, open_low=True),
     "NonNegative": Range(0.0, INFINITY),
     "Fraction": Range(0.0, 1.0),
     "Real": Range(-INFINITY, INFINITY),
+    "Samples": Range(1, DRAWN, whole=True),
 }
 Positive = Annotated[float, RANGES["Positive"]]
 NonNegative = Annotated[float, RANGES["NonNegative"]]
 Fraction = Annotated[float, RANGES["Fraction"]]
 Real = Annotated[float, RANGES["Real"]]
+Samples = Annotated[float, RANGES["Samples"]]
 
 
 #: Where a method stands on the four axes of arXiv:2503.11701v1, in their order, one word on each.
@@ -119,6 +125,7 @@ class BenchmarkCard:
     metrics: tuple[Metric, ...]
     splits: tuple[str, ...] = ("test",)
     judged: bool = False
+    referenced: bool = False
 
 
 def method(
@@ -162,16 +169,18 @@ def benchmark(
     metrics: tuple[Metric, ...],
     splits: tuple[str, ...] = ("test",),
     judged: bool = False,
+    referenced: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Declare a benchmark file's `score` function. All arguments are literals or `Metric(...)`.
 
-    splits: where it can be scored. judged: it asks a judge. The type of `score`'s first argument
+    splits: where it can be scored. judged: it asks a judge. referenced: it reads how likely the
+    reference finds the answers. The type of `score`'s first argument
     says what it needs: `Responses` or `Model`. The file's other functions: `prompts(data, split)`
     -> prompt rows (needed by `Responses` benchmarks) and optionally `summarise(items)`, and
     `decoding()` -> for each metric, how what it measures is asked for. Options are keyword-only
     arguments of these functions and come from the experiment file.
     """
-    card = BenchmarkCard(title, version, metrics, splits, judged)
+    card = BenchmarkCard(title, version, metrics, splits, judged, referenced)
 
     def mark(function: Callable) -> Callable:
         function.card = card

@@ -10,7 +10,9 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from plumbline.errors import ConfigError
-from plumbline.model.sampling import Turn, generate
+from plumbline.model.logprobs import Policy, sequence_logprobs
+from plumbline.model.sampling import Answer, Turn, generate
+from plumbline.model.sequences import Group
 from plumbline.model.tokenizer import prompt_ids
 from plumbline.splits import Message
 
@@ -29,15 +31,18 @@ def answer(
     prompts: Sequence[Row],
     seed: int,
     batch: int = BATCH,
+    reference: Policy | None = None,
 ) -> list[Row]:
     """RESPONSE rows for PROMPT rows, in their order, by a model in this process.
+
+    reference: what each answer's log-ratio is taken to, if anything.
 
     A prompt that leaves no room in the model's positions is cut at its start, and the cut is
     counted. Raises ConfigError where the answer alone would fill all positions.
     """
     training = model.training
     model.eval()
-    rows = converse(partial(_speak, model, tokenizer, seed, batch), prompts)
+    rows = converse(partial(_speak, model, tokenizer, seed, batch, reference), prompts)
     model.train(training)
     return rows
 
@@ -47,6 +52,7 @@ def _speak(
     tokenizer: PreTrainedTokenizerBase,
     seed: int,
     batch: int,
+    reference: Policy | None,
     conversations: list[list[Message]],
     keys: list[str],
     temperature: float,
@@ -60,22 +66,36 @@ def _speak(
             f"{positions} positions"
         )
     whole = [prompt_ids(tokenizer, messages) for messages in conversations]
+    asked, end = [ids[-room:] for ids in whole], tokenizer.eos_token_id
     said = generate(
         model,
-        [ids[-room:] for ids in whole],
+        asked,
         keys,
         temperature=temperature,
         max_new_tokens=max_new_tokens,
         seed=seed,
-        end=tokenizer.eos_token_id,
+        end=end,
         batch=batch,
     )
     texts = [tokenizer.decode(one.ids, skip_special_tokens=True) for one in said]
     cuts = [max(0, len(ids) - room) for ids in whole]
+    groups = [_group(ids, one, end) for ids, one in zip(asked, said, strict=True)]
+    ratios = _logratios(Policy(model), reference, groups) if reference else [None] * len(said)
     return [
-        Turn(text, one.finished, len(one.ids), cut)
-        for text, one, cut in zip(texts, said, cuts, strict=True)
+        Turn(text, one.finished, len(one.ids), cut, ratio)
+        for text, one, cut, ratio in zip(texts, said, cuts, ratios, strict=True)
     ]
+
+
+def _group(prompt: list[int], said: Answer, end: int) -> Group:
+    """A prompt with all that was drawn after it."""
+    return prompt, ([*said.ids, *([end] if said.finished else [])],)
+
+
+def _logratios(policy: Policy, reference: Policy, groups: Sequence[Group]) -> list[float]:
+    """Each answer's log-probability under the policy minus that under the reference, nats."""
+    both = (sequence_logprobs(model, groups) for model in (policy, reference))
+    return [own - other for [own], [other] in zip(*both, strict=True)]
 
 
 def converse(speak: Speaker, prompts: Sequence[Row]) -> list[Row]:
@@ -100,7 +120,7 @@ def _alike(prompts: Sequence[Row]) -> Iterator[list[Row]]:
 
 def _converse(speak: Speaker, rows: list[Row]) -> list[Row]:
     """All turns of prompts that are decoded alike."""
-    empty = ("answers", "finished", "tokens", "cut")
+    empty = ("answers", "finished", "tokens", "cut", "logratios")
     answered = [row | {name: [] for name in empty} for row in rows]
     talking = [(row, list(row["prompt"])) for row in answered]
     decoding = rows[0]["temperature"], rows[0]["max_new_tokens"]
@@ -118,6 +138,7 @@ def _after(row: Row, messages: list[Message], said: Turn, turn: int) -> list[Mes
     row["finished"].append(said.finished)
     row["tokens"].append(said.tokens)
     row["cut"].append(said.cut)
+    row["logratios"].append(said.logratio)
     asked = [{"role": "user", "content": ask} for ask in row["follow_ups"][turn : turn + 1]]
     return [*messages, {"role": "assistant", "content": said.text}, *asked]
 

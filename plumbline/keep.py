@@ -18,25 +18,32 @@ from plumbline.targets import Target
 def unselected(experiment: Experiment, folders: SettingFolder, method: str) -> list[Run]:
     """Runs of a method that was selected whose models may go: no experiment chose their point.
 
-    None under `keep_models: all`. Only runs of this experiment: another one of the setting, with
-    other points, may not have selected yet.
+    None under `keep_models: all`, and none where the whole grid is still to be tested. Only runs of
+    this experiment: another one of the setting, with other points, may not have selected yet.
     """
-    if experiment.execution.keep_models == "all":
+    if experiment.execution.keep_models == "all" or experiment.tested == "grid":
         return []
-    chosen = selected_points(folders, method).values()
-    return [run for run in experiment.runs(folders, method) if run.point not in chosen]
+    return _unselected(experiment.runs(folders, method))
 
 
 def tested(experiment: Experiment, targets: Iterable[Target]) -> list[Run]:
     """Runs whose models may go once the targets are scored on test: nobody else chose their point.
 
-    None but under `keep_models: none`. What another experiment has scored is not looked at: a point
-    that two experiments chose keeps its model.
+    Under `keep_models: none` all of them, under `selected` those of points that nobody chose. What
+    another experiment has scored is not looked at: a point that two chose keeps its model.
     """
-    if experiment.execution.keep_models != "none":
-        return []
     runs = [target.run for target in targets if target.run]
-    return [run for run in runs if run.point not in _points_of_others(experiment, run)]
+    if experiment.execution.keep_models == "none":
+        return [run for run in runs if run.point not in _points_of_others(experiment, run)]
+    return _unselected(runs) if experiment.execution.keep_models == "selected" else []
+
+
+def _unselected(runs: Iterable[Run]) -> list[Run]:
+    return [
+        run
+        for run in runs
+        if run.point not in selected_points(SettingFolder(run.setting), run.method).values()
+    ]
 
 
 def selected_points(folders: SettingFolder, method: str) -> dict[str, str | None]:

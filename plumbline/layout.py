@@ -108,6 +108,10 @@ class SettingFolder:
     def embeddings(self, feedback: str) -> Path:
         return self.folder / "embeddings" / f"{feedback}.parquet"
 
+    def rewards(self, reward: str) -> Path:
+        """What a trained reward says of the answers to prompts that it was not trained on."""
+        return self.folder / "rewards" / f"{reward}.parquet"
+
     def run(self, method: str, point: str, seed: int) -> Run:
         return Run(self.name, method, point, seed)
 
@@ -117,6 +121,16 @@ class SettingFolder:
 
     def selection(self, experiment: str, method: str) -> Path:
         return self.folder / "selection" / experiment / f"{method}.json"
+
+    def tested(self, experiment: str, method: str) -> list[Path]:
+        """Test scores of a method in an experiment, those that are there."""
+        folder = self.folder / "selection" / experiment / method
+        return sorted(folder.glob("**/scores/*/test/rows.parquet"))
+
+    def passes(self) -> list[Path]:
+        """What passes over the training rows have left, and the models that served them."""
+        patterns = ("reference/*.parquet", "embeddings/*.parquet", "auxiliary/*/record.json")
+        return sorted(path for pattern in patterns for path in self.folder.glob(pattern))
 
     def selections(self, method: str) -> list[Path]:
         """A method's selection files that are there, of all experiments."""
@@ -214,6 +228,15 @@ def selected(setting: SettingFolder, experiment: str, method: str, seed: int) ->
     return Evaluation(folder, "test")
 
 
+def tested(setting: SettingFolder, experiment: str, run: Run) -> Evaluation:
+    """Where a run's test answers and scores lie in an experiment that tests its whole grid.
+
+    Under the selection too: no point has a test score before its method has been selected.
+    """
+    folder = setting.folder / "selection" / experiment / run.method / "grid" / run.point
+    return Evaluation(folder / f"seed={run.seed}", "test")
+
+
 @dataclass(frozen=True)
 class ExperimentFolder:
     """What an experiment owns: its rows, tables, figures and page."""
@@ -227,6 +250,21 @@ class ExperimentFolder:
     def resolved(self, digest: str) -> Path:
         """The experiment file as it was read, overrides included."""
         return self.folder / "config" / f"{digest}.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Who made each file that the tables are made from, and in which environment."""
+        return self.folder / "provenance.json"
+
+    @property
+    def audit(self) -> Path:
+        """The judge's audit as it was when the tables were made."""
+        return self.folder / "audit.json"
+
+    @property
+    def apart(self) -> Path:
+        """Of two merged archives: why settings do not stand in one table with others."""
+        return self.folder / "apart.json"
 
     @property
     def rows(self) -> Path:
@@ -257,6 +295,24 @@ class ExperimentFolder:
 def parts(path: Path) -> Path:
     """Where the parts of a file lie, of a pass that has not ended."""
     return path.with_suffix(".parts")
+
+
+def moved(path: Path, setting: SettingFolder, experiment: str) -> Path:
+    """Where a file of a setting lies in another setting; a selection, in that of `experiment`."""
+    inside = path.parts[len(setting.folder.parts) :]
+    if inside[0] == "selection":
+        inside = (inside[0], experiment, *inside[2:])
+    return setting.folder.joinpath(*inside)
+
+
+def trace(path: Path) -> Path:
+    """Beside a file: the command, the environment and the seconds that made it."""
+    return path.with_name(f"{path.name}.made.json")
+
+
+def environment(name: str) -> Path:
+    """Versions and machine of the processes that made files, by their digest."""
+    return RESULTS / "environments" / f"{name}.json"
 
 
 def ledger() -> Path:

@@ -120,40 +120,82 @@ def _entry_problems(name: str, raw: dict[str, Any]) -> list[str]:
         problems.append(
             f".labels: win_rate ranks lists, and {spec.name} learns from {spec.feedback}"
         )
-    return problems
+    if methods[name].get("prompts") and spec.feedback != "pairs":
+        problems.append(f".prompts: a reward labels pairs; {spec.name} learns from {spec.feedback}")
+    return [*problems, *_untrainable(methods[name].get("prompts"), raw)]
+
+
+def _untrainable(prompts: Any, raw: dict[str, Any]) -> Iterator[str]:
+    """Settings in which the reward of `prompts` has no recipe."""
+    if prompts and prompts["reward"] == "model":
+        for name, setting in _mapping(raw, "settings").items():
+            if isinstance(setting, dict) and not setting.get("sft"):
+                yield (
+                    f".prompts.reward: model is trained by the recipe settings.{name}.sft, which "
+                    "is missing; give it, or choose head or words"
+                )
 
 
 def _variant_problems(
     name: str, methods: dict[str, dict[str, Any]], folders: tuple[Path, ...]
 ) -> Iterator[str]:
-    """What is wrong with `like` and `labels`, where they are given."""
+    """What is wrong with `like`, `labels` and `flip`, where they are given."""
     own, allowed = methods[name], ["given", *schema.LABELS]
     if "labels" in own and own["labels"] not in allowed:
         hint = _hint(str(own["labels"]), allowed)
         yield f".labels: must be one of {', '.join(allowed)}, got {own['labels']!r}{hint}"
+    if "flip" in own and not _is_rate(own["flip"]):
+        yield (
+            f".flip: must be a number from 0 to below 0.5, got {own['flip']!r}; where all labels "
+            "shall be wrong say labels: flipped, where they shall mean nothing labels: random"
+        )
+    if own.get("prompts") is not None:
+        yield from _prompts_problems(own)
     if "like" in own:
         yield from _like_problems(name, methods, folders)
-    elif "labels" in own:
+    for key in (key for key in ("labels", "flip", "prompts") if key in own and "like" not in own):
         yield (
-            ".labels: a control has a name of its own beside its method, "
-            f"e.g. {name}_control: {{like: {name}, labels: {own['labels']}}}"
+            f".{key}: a variant has a name of its own beside its method, "
+            f"e.g. {name}_{key}: {{like: {name}, {key}: {own[key]}}}"
         )
+
+
+def _prompts_problems(own: dict[str, Any]) -> Iterator[str]:
+    try:
+        schema.Prompts.model_validate(own["prompts"])
+    except ValidationError as error:
+        for item in error.errors():
+            yield "." + _sentence(item | {"loc": ("prompts", *item["loc"])}, _known_keys())
+    for key in ("labels", "flip"):
+        if own.get(key, "given") not in ("given", 0):
+            yield f".{key}: the reward of prompts labels them, got {own[key]!r} too; remove one"
+
+
+def _is_rate(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 0.5
 
 
 def _like_problems(
     name: str, methods: dict[str, dict[str, Any]], folders: tuple[Path, ...]
 ) -> Iterator[str]:
-    like, labels = methods[name]["like"], methods[name].get("labels", "given")
+    like = methods[name]["like"]
     others = [key for key, value in methods.items() if key != plugins.SFT and "like" not in value]
     if like not in others:
         hint = _hint(str(like), others)
         yield f".like: {like!r} is not a method of this file{hint}; known: {', '.join(others)}"
-    elif labels == "given" and schema.entry(methods, name)[1] == methods[like]:
-        yield f".like: this is {like} itself; give it labels or other values"
+    elif _is_itself(methods, name):
+        yield f".like: this is {like} itself; give it labels, a flip, prompts or other values"
     if not re.fullmatch(schema.NAME, str(name)):
         yield ": a name has lower-case letters, digits and _, and begins with a letter"
     if name in _files(folders):
         yield ".like: a file of methods has this name; give the variant another"
+
+
+def _is_itself(methods: dict[str, dict[str, Any]], name: str) -> bool:
+    """Whether a variant differs in nothing from the method that it is like."""
+    variant, values = schema.entry(methods, name)
+    same = not variant.relabelling and variant.prompts is None
+    return same and values == methods[variant.like]
 
 
 def _files(folders: tuple[Path, ...]) -> set[str]:
@@ -237,11 +279,15 @@ def _benchmark_problems(raw: dict[str, Any]) -> list[str]:
 
 def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:
     """Selections and table columns must name a metric that its benchmark declares."""
-    columns = _mapping(raw, "report").get("columns")
     wanted = {"select": _mapping(raw, "select")}
-    if isinstance(columns, list):
-        wanted |= {f"report.columns[{index}]": column for index, column in enumerate(columns)}
+    for key in ("columns", "against"):
+        columns = _mapping(raw, "report").get(key)
+        if isinstance(columns, list):
+            wanted |= {f"report.{key}[{index}]": column for index, column in enumerate(columns)}
     wanted["report.length"] = _mapping(_mapping(raw, "report"), "length")
+    if cases := _mapping(_mapping(raw, "report"), "cases"):
+        wanted["report.cases"] = cases
+        yield from _case_problems(cases, raw)
     for where, choice in wanted.items():
         if not isinstance(choice, dict):
             continue  # already reported by the schema
@@ -250,17 +296,31 @@ def _metric_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator
             yield f"{where}.benchmark: {name!r} is not one of benchmarks"
             continue
         try:
-            card = plugins.benchmark_spec(name, folders).card
+            spec = plugins.benchmark_spec(name, folders)
         except (ConfigError, MethodError):
             continue  # already reported under benchmarks
+        card = spec.card
+        if where == "report.cases" and spec.needs != "responses":
+            yield f"report.cases.benchmark: {name} reads no answers; choose one that does"
         known = [item.name for item in card.metrics]
         directed = [item.name for item in card.metrics if item.better != "none"]
         if metric not in known:
             yield f"{where}.metric: {name} has no metric {metric!r}; known: {', '.join(known)}"
         elif where == "select" and metric not in directed:
             yield f"select.metric: no value of {metric} is better than another; choose a quality"
-        if where == "select" and "validation" not in card.splits:
-            yield f"select.benchmark: {name} cannot score validation"
+        on_validation = where == "select" or where.startswith("report.against")
+        if on_validation and "validation" not in card.splits:
+            yield f"{where}.benchmark: {name} cannot score validation"
+
+
+def _case_problems(cases: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:
+    """Cases are answers of methods that are in the tables."""
+    known = [*_mapping(raw, "methods"), *_mapping(raw, "models")]
+    methods = cases.get("methods")
+    for name in methods if isinstance(methods, list) else []:
+        if name not in known:
+            hint = _hint(str(name), known)
+            yield f"report.cases.methods: {name!r} is not one of methods{hint}"
 
 
 def _probe_problems(raw: dict[str, Any], folders: tuple[Path, ...]) -> Iterator[str]:

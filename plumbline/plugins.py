@@ -82,10 +82,13 @@ class MethodSpec:
         """Its needs that a pass over the training data writes."""
         return tuple(need for need in self.card.needs if need in ANNOTATED)
 
+    def values(self, point: dict[str, float]) -> dict[str, float | None]:
+        """All its hyperparameters at a grid point; what the point does not say has its default."""
+        return {item.name: item.default for item in self.hyperparameters} | point
+
     def unbounded(self, point: dict[str, float], responses: int) -> bool:
         """Whether the loss has no optimum at this point, by its own `optimum` expression."""
-        values = {item.name: item.default for item in self.hyperparameters} | point
-        names = values | {"n": responses}
+        names = self.values(point) | {"n": responses}
         return not eval(self.card.optimum, {"__builtins__": {}}, names)
 
 

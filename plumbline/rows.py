@@ -42,6 +42,8 @@ PROMPT = pa.schema(
 
 #: A model's answers, one per turn, fewer where one was refused; `finished` says whether the turn
 #: ended with the end token, `cut` how many tokens its prompt lost at the start for want of room.
+#: logratios: the answers' log-probabilities under the model minus those under the reference, nats,
+#: where the benchmark reads them and the model was asked in this process.
 RESPONSE = pa.schema(
     [
         *PROMPT,
@@ -49,6 +51,7 @@ RESPONSE = pa.schema(
         ("finished", pa.list_(pa.bool_())),
         ("tokens", pa.list_(pa.int64())),
         ("cut", pa.list_(pa.int64())),
+        ("logratios", pa.list_(pa.float64())),
     ]
 )
 
@@ -125,6 +128,21 @@ REFERENCE = pa.schema(
 #: A number for each token of completion `index` of a view row.
 ANNOTATION = pa.schema(
     [("id", pa.string()), ("index", pa.int64()), ("values", pa.list_(pa.float64()))]
+)
+
+#: A trained reward (nats; only differences at one prompt mean something) of each completion of a
+#: feedback row.
+REWARDS = pa.schema([("id", pa.string()), ("rewards", pa.list_(pa.float64()))])
+
+#: Completion `index` that the reference gave to the prompt of a view row: its tokens, the end token
+#: where it came, and their log-probability, nats.
+SAMPLE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("index", pa.int64()),
+        ("tokens", pa.list_(pa.int64())),
+        ("logprob", pa.float64()),
+    ]
 )
 
 #: Training dynamics in long form; `split` is train (this batch) or probe (fixed held-out rows).

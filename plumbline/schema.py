@@ -36,37 +36,43 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Keep(Strict):
+    """The share of desirable and of undesirable responses that methods of binary feedback see."""
+
+    desirable: Annotated[float, Field(gt=0, le=1)] = 1.0
+    undesirable: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class Embedded:
     """Data of the embedded world. trace_end: what ends a completion's trace."""
 
     trace_end: ClassVar[str] = TRACE_END
 
 
-ToylandData = create_model(
-    "ToylandData",
-    __base__=(Strict, Embedded),
-    __doc__="The embedded world: every field of WorldSpec; see docs/toyland.md.",
-    source=(Literal["toyland"], ...),
-    **{item.name: (item.type, item.default) for item in fields(WorldSpec)},
+Share = Annotated[float, Field(ge=0, le=1)]
+#: Fields of the embedded data that have a range.
+RANGED = {
+    "forget": Annotated[float, Field(gt=0, lt=1)],
+    "noise": Annotated[float, Field(ge=0)],
+    **dict.fromkeys(("demonstration_skill", "second_turns", "constraints", "greetings"), Share),
+    **dict.fromkeys(("declarations", "myths", "traces"), Share),
+}
+
+
+def _embedded(name: str, source: str, spec: type, told: str) -> type[BaseModel]:
+    """The keys of `data` for one of the embedded sources: every field of its specification."""
+    keys = {item.name: (RANGED.get(item.name, item.type), item.default) for item in fields(spec)}
+    common = {"source": (Literal[source], ...), "keep": (Keep, Keep())}
+    return create_model(name, __base__=(Strict, Embedded), __doc__=told, **common, **keys)
+
+
+ToylandData = _embedded(
+    "ToylandData", "toyland", WorldSpec, "The embedded world: see docs/toyland.md."
 )
-
-
-FactsData = create_model(
-    "FactsData",
-    __base__=(Strict, Embedded),
-    __doc__="Facts of the embedded world, to forget and to retain: every field of FactsSpec.",
-    source=(Literal["toyland_facts"], ...),
-    **{item.name: (item.type, item.default) for item in fields(FactsSpec)},
+FactsData = _embedded(
+    "FactsData", "toyland_facts", FactsSpec, "Its facts, to forget and to retain."
 )
-
-
-TracesData = create_model(
-    "TracesData",
-    __base__=(Strict, Embedded),
-    __doc__="Sums of the embedded world, with scratch steps: every field of TracesSpec.",
-    source=(Literal["toyland_traces"], ...),
-    **{item.name: (item.type, item.default) for item in fields(TracesSpec)},
-)
+TracesData = _embedded("TracesData", "toyland_traces", TracesSpec, "Its sums with scratch steps.")
 
 
 class FileData(Strict):
@@ -77,11 +83,15 @@ class FileData(Strict):
     path: str
     seed: int = 0
     limit: dict[Literal["train", "validation", "test"], Count] = {}
+    keep: Keep = Keep()
     trace_end: Annotated[str, Field(min_length=1)] = "</think>"
 
 
 class ScratchModel(Strict):
-    """A GPT-NeoX made here. tokenizer: Toyland's words, or byte-level BPE trained on the data."""
+    """A GPT-NeoX made here. tokenizer: Toyland's words, or byte-level BPE trained on the data.
+
+    chat_template: in place of the tokenizer's own.
+    """
 
     architecture: Literal["gpt_neox"]
     hidden_size: Count
@@ -90,12 +100,15 @@ class ScratchModel(Strict):
     max_positions: Count
     tokenizer: Literal["toyland", "byte_bpe"]
     vocabulary: Count | None = None
+    chat_template: str | None = None
     seed: int = 0
 
     @model_validator(mode="after")
     def _fits(self) -> ScratchModel:
         if self.tokenizer == "byte_bpe" and self.vocabulary is None:
             raise ValueError("vocabulary: byte_bpe needs the number of its tokens, e.g. 2048")
+        if self.tokenizer == "toyland" and self.chat_template:
+            raise ValueError("chat_template: toyland knows Toyland's words only; use byte_bpe")
         if self.hidden_size % self.heads:
             raise ValueError(f"heads: {self.heads} do not divide hidden_size: {self.hidden_size}")
         return self
@@ -156,6 +169,13 @@ class Batch(Strict):
     lists: Count = 32
 
 
+class ClassWeights(Strict):
+    """Factors of the loss of a desirable and of an undesirable response, for any binary method."""
+
+    desirable: Rate = 1.0
+    undesirable: Rate = 1.0
+
+
 class Adapter(Strict):
     """LoRA, through peft. targets: layers that get an update; None leaves the choice to peft.
 
@@ -182,6 +202,7 @@ class Align(Strict):
     warmup_steps: int = 150
     epochs: Count = 1
     batch: Batch = Batch()
+    class_weights: ClassWeights = ClassWeights()
     responses: Count = 4
     max_grad_norm: Rate = 10.0
     max_prompt_tokens: Count = 1024
@@ -238,15 +259,36 @@ CONTROLS = {
 LABELS = CONTROLS | {"win_rate": "win-rate scores"}
 
 
+class Prompts(Strict):
+    """A share of the prompts to train on, by their preference variance under a trained reward that
+    labels their pairs too; see `data.preference_variance`.
+
+    reward: a key of `train.bradley_terry.REWARDS`. share: of the quarter that taught no reward.
+    """
+
+    reward: Literal["model", "head", "words"]
+    order: Literal["highest", "lowest", "random"] = "highest"
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class Variant(Strict):
-    """A method that stands in the tables a second time, with other labels or other values.
+    """A method that stands in the tables a second time, with other labels, prompts or values.
 
     like: the method of the same file whose feedback, loss and values it takes; what it says itself
-    goes before.
+    goes before. flip: the probability that a training row's labels are turned around.
     """
 
     like: str
     labels: Literal["given", "random", "flipped", "longer", "win_rate"] = "given"
+    prompts: Prompts | None = None
+    flip: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+
+    @property
+    def relabelling(self) -> dict[str, Any]:
+        """`labels` and `flip` where they are not their defaults."""
+        fields = Variant.model_fields
+        said = {name: getattr(self, name) for name in ("labels", "flip")}
+        return {name: value for name, value in said.items() if value != fields[name].default}
 
 
 def entry(methods: dict[str, dict[str, Any]], name: str) -> tuple[Variant, dict[str, Any]]:
@@ -393,6 +435,18 @@ class Rank(Strict):
     unranked: Literal["last", "omit"] = "last"
 
 
+class Cases(Strict):
+    """A table of cases: what methods answered to the same test prompts, and what was judged.
+
+    metric: of the benchmark, whose judgments are shown. count: of prompts.
+    """
+
+    benchmark: str
+    metric: str
+    methods: list[str] = Field(min_length=1)
+    count: Count = 8
+
+
 class Difference(Strict):
     """One line of the table "paper / here / why different"."""
 
@@ -402,21 +456,36 @@ class Difference(Strict):
     why: str
 
 
+class Sweep(Strict):
+    """A figure of Table 1's columns against what differs between settings or variants.
+
+    key: of a setting, with dots, a hyperparameter, or a variant's `flip`. title: of the axis.
+    """
+
+    key: str
+    title: str
+    scale: Literal["linear", "log"] = "linear"
+
+
 class Report(Strict):
     """What the tables and the page show.
 
     columns: Table 1's, from test rows. length: the validation metric drawn against the selecting
-    one. dynamics_point: a point at which training curves are shown besides the selected ones.
-    stamp: a warning over the whole page. not_run: what a reader might look for, and why it is not
-    here.
+    one; against: more of them. cases: a table of answers and judgments, beside the others.
+    dynamics_point: a point at which training curves are shown besides the selected ones. sweep: a
+    figure over settings or variants. stamp: a warning over the whole page. not_run: what a reader
+    might look for, and why it is not here.
     """
 
     title: str
     lead: str = ""
     columns: list[Column] = Field(min_length=1)
     length: Column
+    against: list[Column] = []
     rank: Rank = Rank()
+    cases: Cases | None = None
     dynamics_point: str = ""
+    sweep: Sweep | None = None
     stamp: str = ""
     not_run: dict[str, str] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from math import sqrt
 from statistics import fmean, stdev
@@ -17,6 +18,7 @@ from plumbline.data.contamination import pair, user_turns
 from plumbline.errors import MethodError
 from plumbline.layout import Run, SettingFolder
 from plumbline.plugins import BenchmarkSpec, load_benchmark
+from plumbline.provenance import leave_trace
 from plumbline.rows import DYNAMICS, ITEM, RESULT
 from plumbline.targets import Target
 
@@ -30,7 +32,7 @@ def score(
 
     Returns "current" or the worst status among the rows.
     """
-    spec = experiment.benchmark(name)
+    started, spec = time.perf_counter(), experiment.benchmark(name)
     record = target.record
     made_from = fingerprint(experiment, spec, record["model"], judge)
     path = target.evaluation.rows(name)
@@ -51,6 +53,7 @@ def score(
     who = {key: base[key] for key in ITEM.names if key in base}
     write_rows(target.evaluation.items(name), [who | kept(item) for item in items], ITEM)
     write_rows(path, [base | row for row in rows], RESULT, made_from)
+    leave_trace(path, started)
     return max((row["status"] for row in rows), key=STATUSES.index)
 
 

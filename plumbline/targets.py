@@ -11,7 +11,7 @@ from typing import Any
 from plumbline.artifacts import read_json
 from plumbline.config import Experiment
 from plumbline.errors import IntegrityError
-from plumbline.layout import Evaluation, Run, SettingFolder, selected
+from plumbline.layout import Evaluation, Run, SettingFolder, selected, tested
 from plumbline.plugins import SFT
 
 
@@ -56,19 +56,43 @@ def validation_targets(records: list[Path]) -> Iterator[Target]:
 
 
 def test_targets(experiment: Experiment, selections: list[Path]) -> Iterator[Target]:
-    """The selected point of each method, for each seed, given the selection files."""
+    """What is tested of each method, given the selection files: its selected point, or its whole
+    grid. Raises IntegrityError where a method has not been selected."""
+    found = {"selected": of_selection, "grid": of_grid}[experiment.tested]
     for path in selections:
-        choice = read_json(path)
-        folders = SettingFolder(choice["setting"])
-        method, point = choice["method"], choice["point"]
-        for seed in experiment.seeds_of(method):
-            run = folders.run(method, point, seed) if point else None
-            evaluation = selected(folders, experiment.experiment, method, seed)
-            yield Target(choice["setting"], method, seed, run, evaluation)
+        yield from found(experiment, selection(path))
+
+
+def selection(path: Path) -> dict[str, Any]:
+    """A selection file. Raises IntegrityError where there is none: nothing is tested before."""
+    if not path.is_file():
+        raise IntegrityError(
+            f"{path} is not there: a method has no test scores before its point was selected on "
+            f"validation; type `snakemake --cores 2 --configfile FILE {quote(str(path))}` first"
+        )
+    return read_json(path)
+
+
+def of_selection(experiment: Experiment, choice: dict[str, Any]) -> Iterator[Target]:
+    """The selected point of a method, for each seed."""
+    folders = SettingFolder(choice["setting"])
+    method, point = choice["method"], choice["point"]
+    for seed in experiment.seeds_of(method):
+        run = folders.run(method, point, seed) if point else None
+        evaluation = selected(folders, experiment.experiment, method, seed)
+        yield Target(folders.name, method, seed, run, evaluation)
+
+
+def of_grid(experiment: Experiment, choice: dict[str, Any]) -> Iterator[Target]:
+    """Every run of a method that was selected."""
+    folders = SettingFolder(choice["setting"])
+    for run in experiment.runs(folders, choice["method"]):
+        evaluation = tested(folders, experiment.experiment, run)
+        yield Target(folders.name, run.method, run.seed, run, evaluation)
 
 
 def targets(experiment: Experiment, split: str, paths: list[Path]) -> Iterator[Target]:
-    """The models of a job: runs on validation, selected points on test."""
+    """The models of a job: runs on validation, what is tested of selected methods on test."""
     if split == "validation":
         return validation_targets(paths)
     return test_targets(experiment, paths)

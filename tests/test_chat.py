@@ -29,7 +29,13 @@ def test_documents_are_rendered_as_the_template_does(texts):
         {"role": "assistant" if index % 2 else "user", "content": text}
         for index, text in enumerate(texts)
     ]
-    assert chat.render(messages) == rendered("", messages, False)
+    assert chat.renderer()(messages) == rendered("", messages, False)
+
+
+def test_documents_of_another_template():
+    """Line breaks that only set blocks apart are not text, as transformers has it."""
+    other = "{% for message in messages %}\n{{ message.content }}{{ eos_token }}\n{% endfor %}\n"
+    assert chat.renderer(other)(MESSAGES[:2]) == "ask one<eos>\nsay one<eos>\n"
 
 
 @pytest.mark.parametrize("gap", ["", " "])

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import config
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, IntegrityError
 from plumbline.layout import point_name
-from plumbline.plugins import METHODS, names_in, read_method
-from plumbline.schema import grid
+from plumbline.plugins import BENCHMARKS, HOME, METHODS, names_in, read_method
+from plumbline.schema import Prompts, grid
 
 TEXT = """
 experiment: trial
@@ -99,6 +100,11 @@ def test_the_example_is_right(raw):
     assert config.parse(raw).experiment == "trial"
 
 
+def prompts(**given: object) -> dict:
+    """A variant of DPO that learns from prompts which a reward chose."""
+    return {"like": "dpo", "prompts": {"reward": "words"} | given}
+
+
 #: path of the edited key, its new value, where the mistake is said to be, words of the sentence
 MISTAKES = [
     # misspelt names: the nearest one that exists
@@ -119,6 +125,14 @@ MISTAKES = [
     ("methods.dpo.beta", "high", "methods.dpo.beta ", ["a number", "got 'high'"]),
     ("methods.dpo.beta", True, "methods.dpo.beta ", ["a number", "got True"]),
     ("settings.small.align.learning_rate", -1, "settings.small.align.learning_rate: ", ["got -1"]),
+    ("settings.small.data.constraints", 2.0, "settings.small.data.constraints: ", ["got 2.0"]),
+    (
+        "settings.small.data",
+        {"source": "toyland_facts", "forget": 1.0},
+        "settings.small.data.forget: ",
+        ["less than 1", "got 1.0"],
+    ),
+    ("tested", "all", "tested: ", ["'selected' or 'grid'", "got 'all'"]),
     ("settings.small.align.epochs", 0, "settings.small.align.epochs: ", ["got 0"]),
     ("settings.small.align.responses", "four", "settings.small.align.responses: ", ["'four'"]),
     ("settings.small.model.heads", 3, "settings.small.model: ", ["heads: 3", "hidden_size: 16"]),
@@ -152,7 +166,21 @@ MISTAKES = [
     ),
     ("methods.V", {"like": "dpo", "labels": "random"}, "methods.V: ", ["lower-case letters"]),
     ("methods.kto", {"like": "dpo", "labels": "random"}, "methods.kto.like: ", ["another"]),
+    ("methods.v", {"like": "dpo", "prompts": 3}, "methods.v.prompts: ", ["got 3"]),
+    ("methods.v", {"like": "dpo", "prompts": None}, "methods.v.like: ", ["this is dpo itself"]),
+    ("methods.v", {"like": "dpo", "prompts": {}}, "methods.v.prompts.reward: ", ["required"]),
+    ("methods.v", prompts(rewards="model"), "methods.v.prompts.rewards: ", ["mean 'reward'"]),
+    ("methods.v", prompts(reward="modle"), "methods.v.prompts.reward: ", ["'model'", "'modle'"]),
+    ("methods.v", prompts(share=0), "methods.v.prompts.share: ", ["greater than 0", "got 0"]),
+    ("methods.v", prompts(order="best"), "methods.v.prompts.order: ", ["'highest'", "'best'"]),
+    ("methods.v", prompts() | {"like": "pro_b"}, "methods.v.prompts: ", ["pairs", "singles"]),
+    ("methods.v", prompts() | {"labels": "random"}, "methods.v.labels: ", ["'random'", "remove"]),
+    ("methods.dpo.prompts", {"reward": "head"}, "methods.dpo.prompts: ", ["{like: dpo, prompts"]),
     ("methods.dpo.labels", "flipped", "methods.dpo.labels: ", ["{like: dpo, labels: flipped}"]),
+    ("methods.dpo.flip", 0.2, "methods.dpo.flip: ", ["{like: dpo, flip: 0.2}"]),
+    ("methods.v", {"like": "dpo", "flip": 0.5}, "methods.v.flip: ", ["below 0.5, got 0.5"]),
+    ("methods.v", {"like": "dpo", "flip": -0.1}, "methods.v.flip: ", ["from 0", "got -0.1"]),
+    ("methods.v", {"like": "dpo", "flip": 0.0}, "methods.v.like: ", ["this is dpo itself"]),
     ("seeds", [], "seeds: ", ["at least 1"]),
     ("seeds", [0, 1, 0], "seeds: ", ["each seed once"]),
     # missing keys
@@ -177,6 +205,12 @@ MISTAKES = [
         [{"benchmark": "toyland", "metric": "won", "title": "Won"}],
         "report.columns[0].metric: ",
         ["no metric 'won'"],
+    ),
+    (
+        "report.against",
+        [{"benchmark": "toyland", "metric": "width", "title": "Width"}],
+        "report.against[0].metric: ",
+        ["no metric 'width'"],
     ),
     # recipes that could only fail later, inside a job
     (
@@ -216,11 +250,18 @@ def test_a_mistake_is_told_where_it_is_and_not_as_several(raw, path, value, wher
 
 
 @pytest.mark.parametrize("value", [None, 5, True, [1], {"a": 1}])
-@pytest.mark.parametrize("key", ["like", "labels"])
-def test_no_kind_of_like_or_labels_is_a_traceback(raw, key, value):
+@pytest.mark.parametrize("key", ["like", "labels", "flip"])
+def test_no_kind_of_like_labels_or_flip_is_a_traceback(raw, key, value):
     variant = {"like": "dpo", "labels": "random", key: value}
     [line] = problems(edited(raw, "methods.v", variant))
     assert line.startswith(f"methods.v.{key}: ") and repr(value) in line
+
+
+def test_a_reward_without_a_recipe_is_a_mistake(raw):
+    del raw["settings"]["small"]["sft"]
+    config.parse(edited(raw, "methods.v", prompts()))
+    [line] = problems(edited(raw, "methods.v", prompts(reward="model")))
+    assert line.startswith("methods.v.prompts.reward: ") and "settings.small.sft" in line
 
 
 def test_a_variant_is_of_a_method_and_not_of_a_variant(raw):
@@ -457,6 +498,13 @@ def test_a_variants_own_values_go_before(raw):
     ]
 
 
+def test_a_variant_says_which_prompts_it_learns_from(raw):
+    raw["methods"]["tenth"] = prompts(share=0.1)
+    experiment = config.parse(raw)
+    assert experiment.prompts("tenth") == Prompts(reward="words", share=0.1, order="highest")
+    assert [experiment.prompts(name) for name in ("sft", "dpo")] == [None, None]
+
+
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=4, unique=True))
 def test_spelt_or_typed_numbers_are_one_grid(values):
     """YAML 1.1 reads 1e-1 as text."""
@@ -475,12 +523,48 @@ def test_grid_is_every_combination_in_order():
 
 
 def test_benchmarks_of_a_split(raw):
-    """On validation only the one that selects, since the others would cost and show too much."""
-    raw["benchmarks"]["mt_bench"] = None
+    """On validation only those that select or are drawn, as others would cost and show too much."""
+    raw["benchmarks"] |= {"mt_bench": None, "reference_kl": None}
     experiment = config.parse(raw)
     assert experiment.benchmarks_on("validation") == ["toyland"]
-    assert experiment.benchmarks_on("test") == ["toyland", "mt_bench"]
+    assert experiment.benchmarks_on("test") == ["toyland", "mt_bench", "reference_kl"]
+    raw["report"]["against"] = [{"benchmark": "reference_kl", "metric": "kl", "title": "KL"}]
+    assert config.parse(raw).benchmarks_on("validation") == ["toyland", "reference_kl"]
     assert experiment.options("mt_bench") == {} and experiment.options("toyland") == {"limit": 16}
+
+
+def test_what_is_drawn_must_score_validation(raw):
+    raw["benchmarks"]["mt_bench"] = None
+    column = {"benchmark": "mt_bench", "metric": "mt_bench", "title": "Score"}
+    [line] = problems(edited(raw, "report.against", [column]))
+    assert line == "report.against[0].benchmark: mt_bench cannot score validation"
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("data.length_bias", [0.015, 0.015, 0.015]),
+        ("align.warmup_steps", [150, 150, 150]),
+        ("flip", [None, 0.0, 0.2]),
+        ("alpha", [None, 2.5, 2.5]),
+    ],
+)
+def test_where_a_method_stands_on_the_axis_of_a_sweep(raw, key, values):
+    raw["methods"]["noisy"] = {"like": "pro_b", "flip": 0.2}
+    raw["report"]["sweep"] = {"key": key, "title": "Axis"}
+    experiment = config.parse(raw)
+    found = [
+        experiment.swept("small", name, experiment.points(name)[0])
+        for name in ("sft", "pro_b", "noisy")
+    ]
+    assert found == values
+
+
+@pytest.mark.parametrize("key", ["data.lenght_bias", "data", "data.source", "gamma", ""])
+def test_a_sweep_needs_a_number_somewhere(raw, key):
+    raw["report"]["sweep"] = {"key": key, "title": "Axis"}
+    [line] = problems(raw)
+    assert line.startswith(f"report.sweep.key: no setting, method or variant has a number {key!r}")
 
 
 def test_writing_keeps_the_experiment_once(raw, tmp_path, monkeypatch):
@@ -564,6 +648,66 @@ def test_a_given_model_must_not_be_called_like_a_method(raw):
     assert line == "models.dpo: a method has this name; give another"
 
 
+SCALES = {
+    "small": {
+        "seeds": [7],
+        "benchmarks": {"toyland": {"max_new_tokens": 4}},
+        "settings": {"small": {"data": {"source": "toyland", "pairs": 9}, "sft": None}},
+    }
+}
+
+
+def test_a_scale_puts_its_keys_into_the_file_s(raw):
+    """Key by key, but data are replaced whole: `documents` falls back to its default."""
+    found = config.parse({**raw, "scales": SCALES, "scale": "small"})
+    assert (found.experiment, found.seeds) == ("trial_small", [7])
+    assert found.options("toyland") == {"limit": 16, "max_new_tokens": 4}
+    setting, full = found.settings["small"], config.parse(raw).settings["small"]
+    assert (setting.data.pairs, setting.data.documents, setting.sft) == (9, 24000, None)
+    assert (setting.model, setting.align) == (full.model, full.align)
+
+
+def test_in_full_scales_say_nothing(raw):
+    assert config.parse({**raw, "scales": SCALES}) == config.parse(raw)
+
+
+def test_a_job_reads_a_scaled_experiment_as_it_was_parsed(raw, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scaled = config.parse({**raw, "scales": SCALES, "scale": "small"})
+    assert config.read(scaled.write()) == scaled
+
+
+@pytest.mark.parametrize("scales", [{}, SCALES, None, {"smal": 3}])
+def test_an_unknown_scale_names_those_that_there_are(raw, scales):
+    with pytest.raises(ConfigError, match=r"scale: 'smal' is not one of scales; known: full"):
+        config.parse({**raw, "scales": scales, "scale": "smal"})
+
+
+def test_mistakes_of_a_scale_name_their_keys(raw):
+    wrong = {"small": {"benchmarks": {"toyland": {"limt": 3}}}}
+    with pytest.raises(ConfigError, match=r"benchmarks\.toyland\.limt: unknown option"):
+        config.parse({**raw, "scales": wrong, "scale": "small"})
+
+
+def test_cases_are_of_methods_and_metrics_that_there_are(raw):
+    cases = {"benchmark": "toyland", "metric": "wins", "methods": ["dpo", "kto"]}
+    lines = problems(edited(raw, "report.cases", cases))
+    assert lines[0].startswith("report.cases.methods: 'kto' is not one of methods")
+    assert lines[1].startswith("report.cases.metric: toyland has no metric 'wins'")
+
+
+def test_cases_need_answers(raw):
+    raw["benchmarks"]["lm_eval_tasks"] = {}
+    cases = {"benchmark": "lm_eval_tasks", "metric": "toyland_arc", "methods": ["dpo"]}
+    [line] = problems(edited(raw, "report.cases", cases))
+    assert line.startswith("report.cases.benchmark: lm_eval_tasks reads no answers")
+
+
+def test_words_have_no_other_template(raw):
+    [line] = problems(edited(raw, "settings.small.model.chat_template", "{{ messages }}"))
+    assert line.startswith("settings.small.model: chat_template: ") and "byte_bpe" in line
+
+
 def test_the_zoo_has_every_method_but_those_of_other_data():
     """Unlearning has facts of its own, BVPO traces; their own files name them."""
     specs = {path.stem: read_method(path) for path in names_in(METHODS)}
@@ -577,3 +721,65 @@ def test_the_zoo_has_every_method_but_those_of_other_data():
     assert all(zoo.points(name) == [{}] for name in zoo.methods), "one point each, the defaults"
     files = [CONFIG / "toyland" / name for name in ("unlearning.yaml", "traces.yaml")]
     assert elsewhere <= {name for path in files for name in config.read(path).methods}
+
+
+# Experiments of an archive
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    """The methods and benchmarks of an archive: DPO with a title of its own, Toyland."""
+    for folder in ("losses", "benchmarks"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(BENCHMARKS / "toyland.py", tmp_path / "benchmarks")
+    text = (METHODS / "dpo.py").read_text().replace('title="DPO"', 'title="Theirs"')
+    (tmp_path / "losses/dpo.py").write_text(text)
+    return tmp_path
+
+
+def small(**changes) -> dict:
+    """The smallest experiment, as an archive may have it."""
+    raw = yaml.safe_load((HOME / "config/test.yaml").read_text())
+    raw |= {"methods": {"sft": {}, "dpo": {"beta": 0.1}}, "benchmarks": {"toyland": {}}}
+    return raw | changes
+
+
+def test_an_archives_methods_are_its_own(home):
+    found = config.archived(small(), home)
+    assert found.method("dpo").card.title == "Theirs"
+    assert found.method("dpo").path == home / "losses/dpo.py"
+    assert found.benchmark("toyland").path == home / "benchmarks/toyland.py"
+
+
+def test_nothing_of_an_archive_is_run(home, tmp_path):
+    """A method's `optimum` is an expression, and a method's file is code."""
+    mark = tmp_path / "it was run"
+    evil = f"[c for c in ().__class__.__base__.__subclasses__()] and open({str(mark)!r}, 'w')"
+    path = home / "losses/dpo.py"
+    text = path.read_text().replace('title="Theirs"', f'title="Theirs", optimum="{evil}"')
+    path.write_text(f"open({str(mark)!r}, 'w')\n{text}")
+    assert evil in config.archived(small(), home).method("dpo").card.optimum
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"methods": {"../dpo": {}}},
+        {"methods": {"mine": {"like": "../../dpo", "beta": 0.1}}},
+        {"benchmarks": {"/etc/passwd": {}}},
+        {"methods": {"kto": {}}},
+        {"experiment": "../../out"},
+        {"methods": {"dpo": 3}},
+        {"settings": {"../small": small()["settings"]["small"]}},
+    ],
+)
+def test_a_name_of_an_archive_is_no_path(changes, home):
+    with pytest.raises(IntegrityError, match="the archive's experiment"):
+        config.archived(small(**changes), home)
+
+
+@pytest.mark.parametrize("raw", [None, [], "text", {}])
+def test_an_archive_without_an_experiment_is_refused(raw, home):
+    with pytest.raises(IntegrityError, match="the archive's experiment"):
+        config.archived(raw, home)

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import Fraction, Metric, NonNegative, Positive, Real, benchmark, contracts, method
+from plumbline import (
+    Fraction,
+    Metric,
+    NonNegative,
+    Positive,
+    Real,
+    Samples,
+    benchmark,
+    contracts,
+    method,
+)
 from plumbline.contracts import RANGES
 
 
@@ -18,6 +28,7 @@ from plumbline.contracts import RANGES
         ("NonNegative", [0, 1e9], [-1e-300]),
         ("Fraction", [0, 0.5, 1], [-1e-9, 1 + 1e-9]),
         ("Real", [-1e9, 0, 1e9], []),
+        ("Samples", [1, 4.0, 16], [0, 2.5, 17]),
     ],
 )
 def test_ranges(name, inside, outside):
@@ -35,9 +46,10 @@ def test_ranges_in_words():
     assert words["Positive"] == "> 0" and words["NonNegative"] == ">= 0"
     assert words["Real"] == "any number"
     assert words["Fraction"] == "between 0 and 1"
+    assert words["Samples"] == "a whole number between 1 and 16"
 
 
-@given(st.sampled_from([Positive, NonNegative, Fraction, Real]))
+@given(st.sampled_from([Positive, NonNegative, Fraction, Real, Samples]))
 def test_an_annotation_carries_its_range(annotation):
     kind, held = get_args(annotation)
     assert kind is float and held in RANGES.values()

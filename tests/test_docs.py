@@ -117,17 +117,20 @@ SECTIONS = {
     "GivenModel": "`models.NAME`",
     "Experiment": "The file",
     "Variant": "`methods.NAME`, a variant",
+    "Prompts": "`prompts` of a variant",
     "Setting": "`settings.NAME`",
     "ToylandData": "`data` of source `toyland`",
     "FactsData": "`data` of source `toyland_facts`",
     "TracesData": "`data` of source `toyland_traces`",
     "FileData": "`data` of source `hh_rlhf`, `ultrafeedback` or `jsonl`",
+    "Keep": "`data.keep`",
     "ScratchModel": "`model` made from scratch",
     "PretrainedModel": "`model` of Hugging Face",
     "Pretrain": "`pretrain`",
     "Sft": "`sft`",
     "Align": "`align`",
     "Batch": "`align.batch`",
+    "ClassWeights": "`align.class_weights`",
     "Adapter": "`align.adapter`",
     "Select": "`select`",
     "JudgeChoice": "`judge`",
@@ -136,6 +139,8 @@ SECTIONS = {
     "Report": "`report`",
     "Column": "`report.columns`",
     "Rank": "`report.rank`",
+    "Cases": "`report.cases`",
+    "Sweep": "`report.sweep`",
     "Difference": "`differences`",
     "Execution": "`execution`",
 }
@@ -191,6 +196,7 @@ def test_results_readme_mirrors_the_layout():
     known |= paths_of(selected(setting, "{experiment}", "{method}", "{seed}"))
     known |= paths_of(layout.ledger()) | paths_of(layout.log("{stage}", "{names}"))
     known |= paths_of(layout.timing("{stage}", "{names}"))
+    known |= paths_of(layout.environment("{digest}"))
     listed = re.findall(r"^\| `(\S+)` \|", page("results/README.md"), re.M)
     assert sorted(listed) == sorted(known)
 

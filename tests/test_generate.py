@@ -3,6 +3,8 @@
 What they say of themselves: nothing empty, unfinished, cut or refused is dropped or left uncounted.
 """
 
+import copy
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from plumbline import generate as stage
 from plumbline.errors import ConfigError
 from plumbline.generate import answer, converse, counts
 from plumbline.model.folder import scratch_model
+from plumbline.model.logprobs import Policy
 from plumbline.model.sampling import Answer, Turn
 from plumbline.model.tokenizer import prompt_ids, word_tokenizer
 from plumbline.rows import RESPONSE
@@ -151,6 +154,58 @@ def test_the_models_mode_is_left_as_it_was(model, tokenizer, training):
     model.train(training)
     answer(model, tokenizer, [row("q", WORDS[0])], seed=0)
     assert model.training is training
+
+
+def another(model, seed: int):
+    """A model of the same shape with other weights."""
+    made = copy.deepcopy(model)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(seed))
+    return made
+
+
+def logits(model, tokenizer, prompt, ids=()) -> torch.Tensor:
+    """Of the token after each of the last 1 + len(ids) of prompt and ids."""
+    whole = [*prompt_ids(tokenizer, prompt), *ids]
+    with torch.no_grad():
+        return model(torch.tensor([whole])).logits[0, -1 - len(ids) :]
+
+
+def test_an_answers_log_ratio_by_hand(model, tokenizer, monkeypatch):
+    """Token by token from the models' own logits; the end token counts where it came."""
+    ids, end, reference = [25, 30], tokenizer.eos_token_id, another(model, 4)
+    for finished, drawn in ((True, [*ids, end]), (False, ids)):
+        said = [Answer(ids, finished)]
+        monkeypatch.setattr(stage, "generate", lambda *_, said=said, **__: said)
+        asked = [row("q", WORDS[0])]
+        [found] = answer(model, tokenizer, asked, seed=0, reference=Policy(reference))
+        own, other = (
+            sum(
+                step.log_softmax(-1)[token].item()
+                for step, token in zip(
+                    logits(one, tokenizer, found["prompt"], drawn[:-1]), drawn, strict=True
+                )
+            )
+            for one in (model, reference)
+        )
+        assert found["logratios"] == [pytest.approx(own - other)]
+
+
+def test_the_mean_log_ratio_is_the_divergence(model, tokenizer):
+    """Answers of one token, whose divergence is a sum over the vocabulary; four standard errors."""
+    reference, asked = another(model, 4), [row(f"q{n}", WORDS[0], limit=1) for n in range(400)]
+    found = answer(model, tokenizer, asked, seed=0, reference=Policy(reference))
+    ratios = torch.tensor([item["logratios"][0] for item in found])
+    p, q = (
+        logits(one, tokenizer, asked[0]["prompt"])[-1].log_softmax(-1) for one in (model, reference)
+    )
+    exact = (p.exp() * (p - q)).sum()
+    assert exact > 0.1 and abs(ratios.mean() - exact) < 4 * ratios.std() / 20
+
+
+def test_without_a_reference_there_is_no_log_ratio(model, tokenizer):
+    [found] = answer(model, tokenizer, [row("q", WORDS[0], WORDS[1])], seed=0)
+    assert found["logratios"] == [None, None]
 
 
 def test_nothing_asked_is_nothing_answered(model, tokenizer):

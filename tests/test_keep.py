@@ -126,6 +126,16 @@ def test_under_selected_a_tested_model_stays(experiment, folders):
     assert "beta=0.3" in models(folders)
 
 
+@pytest.mark.parametrize(("choice", "left"), [("selected", {"beta=0.3"}), ("none", set())])
+def test_a_whole_grid_keeps_its_models_until_it_is_tested(experiment, folders, choice, left):
+    whole = experiment(choice).model_copy(update={"tested": "grid"})
+    path = choose(folders, "mine", "beta=0.3")
+    after_selection(whole, folders)
+    assert models(folders) == {"beta=0.1", "beta=0.3", "beta=1.0"}
+    after_test(whole, [path])
+    assert models(folders) == left
+
+
 def test_under_none_a_tested_model_goes(experiment, folders):
     path = choose(folders, "mine", "beta=0.3")
     after_test(experiment("none"), [path])

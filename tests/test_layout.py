@@ -66,7 +66,11 @@ def paths_of(setting: str, experiment: str, method: str, point: str, seed: int) 
     """Every file a run and its evaluations may write."""
     folders = SettingFolder(setting)
     run = folders.run(method, point, seed)
-    evaluations = [run.evaluation(), layout.selected(folders, experiment, method, seed)]
+    evaluations = [
+        run.evaluation(),
+        layout.selected(folders, experiment, method, seed),
+        layout.tested(folders, experiment, run),
+    ]
     files = [run.record, run.model, run.work, run.dynamics, run.probes, run.probe_rows("b")]
     for item in evaluations:
         files += [item.responses("b"), item.items("b"), item.rows("b"), item.scratch("b")]

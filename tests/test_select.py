@@ -3,8 +3,9 @@
 import pytest
 import yaml
 
-from plumbline import config
+from plumbline import config, layout
 from plumbline.artifacts import read_json, write_rows
+from plumbline.layout import SettingFolder
 from plumbline.rows import RESULT
 from plumbline.select import select
 
@@ -78,3 +79,35 @@ def test_the_selection_says_where_it_comes_from(choose):
     found = choose([[1.0], [2.0], [3.0]], seeds=(0,))
     assert found["method"] == "dpo" and found["benchmark"] == "toyland"
     assert found["setting"].startswith("small-")
+
+
+def has_test_score(found: dict) -> None:
+    """DPO gets a test score, as an experiment that tests its whole grid keeps it."""
+    folders = SettingFolder(found["setting"])
+    run = folders.run("dpo", "beta=0.1", 0)
+    write_rows(layout.tested(folders, "test", run).rows("toyland"), [], RESULT)
+
+
+def test_a_selection_made_again_once_tested_is_reopened_where_it_differs(choose):
+    values = [[1.0], [2.0], [3.0]]
+    first = choose(values, seeds=(0,))
+    assert choose([[4.0], [2.0], [3.0]], seeds=(0,))["reopened"] is False
+    assert choose(values, seeds=(0,)) == first
+    has_test_score(first)
+    assert choose(values, seeds=(0,)) == first, "the same selection once more is no other one"
+    assert choose([[4.0], [2.0], [3.0]], seeds=(0,))["reopened"] is True
+    assert choose([[4.0], [2.0], [3.0]], seeds=(0,))["reopened"] is True, "and stays so"
+
+
+def test_deleting_a_selection_does_not_close_it_again(choose):
+    found = choose([[1.0], [2.0], [3.0]], seeds=(0,))
+    has_test_score(found)
+    SettingFolder(found["setting"]).selection("test", "dpo").unlink()
+    assert choose([[1.0], [2.0], [3.0]], seeds=(0,))["reopened"] is True
+
+
+def test_another_experiments_test_scores_reopen_nothing(choose):
+    found = choose([[1.0], [2.0], [3.0]], seeds=(0,))
+    folders = SettingFolder(found["setting"])
+    write_rows(layout.selected(folders, "other", "dpo", 0).rows("toyland"), [], RESULT)
+    assert choose([[4.0], [2.0], [3.0]], seeds=(0,))["reopened"] is False

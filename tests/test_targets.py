@@ -52,6 +52,23 @@ def test_on_test_a_selection_stands_for_its_point_at_every_seed(experiment, fold
     assert all(item.evaluation.split == "test" for item in found)
 
 
+def test_a_whole_grid_is_tested_once_a_method_is_selected(experiment, folders):
+    whole = experiment.model_copy(update={"tested": "grid"})
+    found = list(targets(whole, "test", [choose(whole, folders, "dpo", "beta=0.3")]))
+    assert [item.run for item in found] == whole.runs(folders, "dpo")
+    assert [item.evaluation for item in found] == whole.test_evaluations(folders, "dpo")
+    under = f"results/{folders.name}/selection/test/dpo/grid/beta=0.1/seed=5"
+    assert str(found[1].evaluation.folder) == under
+
+
+@pytest.mark.parametrize("tested", ["selected", "grid"])
+def test_nothing_is_tested_before_it_is_selected(experiment, folders, tested):
+    asked = experiment.model_copy(update={"tested": tested})
+    path = folders.selection("test", "dpo")
+    with pytest.raises(IntegrityError, match=rf"{path}.*no test scores before.*snakemake"):
+        list(targets(asked, "test", [path]))
+
+
 def test_sft_is_one_model_whatever_the_seeds(experiment, folders):
     [found] = targets(experiment, "test", [choose(experiment, folders, "sft", "default")])
     assert found.model_folder == folders.sft.model and found.seed == 0

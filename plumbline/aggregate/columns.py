@@ -29,7 +29,8 @@ class Heading:
     """A column as it came out. Numbers of different judges or versions have one each.
 
     better: "higher", "lower", "none", or "" where no row says.
-    version: the benchmark's; judge: "" where none was asked.
+    version: the benchmark's; judge: "" where none was asked. broken: which control does better here
+    than it may, "" for none.
     """
 
     column: Column
@@ -37,6 +38,7 @@ class Heading:
     version: str = ""
     judge: str = ""
     judge_version: str = ""
+    broken: str = ""
 
     @property
     def key(self) -> str:

@@ -13,6 +13,8 @@ TIE_WORDS = {
 }
 #: Stands at a number some of whose items are in the training prompts.
 CONTAMINATED = "†"
+#: Stands at a column in which a control does better than it may.
+BROKEN = "‡"
 BRACKETS = "in brackets the number without them, – where there is none"
 UNRANKED_WORDS = {"last": "is not ranked and stands last", "omit": "is not ranked"}
 
@@ -29,6 +31,7 @@ def notes(
         "Average rank": rank_note(table),
         "Gaps": "; ".join(gaps(table)),
         f"{CONTAMINATED} Contaminated": contamination_note(table),
+        f"{BROKEN} Broken by a control": broken_note(table),
     }
     return tuple((label, text) for label, text in pairs.items() if text)
 
@@ -105,6 +108,11 @@ def gaps_of(line: Line, headings: Iterable[Heading]) -> dict[str, list[Heading]]
         if not cell.complete:
             found.setdefault(gap_words(cell), []).append(heading)
     return found
+
+
+def broken_note(table: TableOne) -> str:
+    """Which control breaks which column; "" without any."""
+    return "; ".join(f"{where([h], 0)}: {h.broken}" for h in table.headings if h.broken)
 
 
 def contamination_note(table: TableOne) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from plumbline.aggregate.cells import Cell, cell, records
 from plumbline.aggregate.columns import Column, Heading, headings_of, in_column
+from plumbline.aggregate.controls import Control, broken
 from plumbline.aggregate.notes import notes
 from plumbline.aggregate.ranks import SFT, Rank, RankRule, average_ranks, level
 from plumbline.aggregate.table import Line, TableOne, rankable
@@ -21,6 +22,7 @@ def table_one(
     single: Collection[str] = (SFT,),
     titles: Mapping[str, str] | None = None,
     facts: Mapping[str, str] | None = None,
+    controls: Mapping[str, Control] | None = None,
     stamp: str = "",
 ) -> TableOne:
     """Build Table 1 from the test rows of one setting; rows of other splits are passed over.
@@ -28,7 +30,8 @@ def table_one(
     rows: `rows.RESULT` dicts or a DataFrame, one point per method. methods: who must appear, in
     order, whether or not they have rows; the default is everyone with rows, SFT first.
     single: who has one model, whatever the seed. titles: how methods are printed. facts: further
-    notes (data, model, selection rule, versions).
+    notes (data, model, selection rule, versions). controls: method -> what it is a control of; a
+    column that one of them breaks says so in its heading.
     stamp: printed in every cell.
     Numbers of different judges or benchmark versions never share a column: they get one each.
     Raises DataError for rows of several settings or of several points of a method.
@@ -45,6 +48,8 @@ def table_one(
     }
     ranks = rank_methods(cells, headings, rank)
     titles = {SFT: "SFT", **(titles or {})}
+    faults = broken(headings, cells, controls or {}, titles)
+    headings = tuple(replace(h, broken=f) for h, f in zip(headings, faults, strict=True))
     lines = tuple(
         Line(name, titles.get(name, name), only(own, "point"), tuple(cells[name]), ranks[name])
         for name, own in by_method.items()
@@ -92,11 +97,20 @@ def rank_methods(
         name: {h.key: c.value if c.complete else None for h, c in zip(headings, row, strict=True)}
         for name, row in cells.items()
     }
+    columns = {h.key: h.better for h in rankable(headings, list(cells.values()))}
+    return rank_values(table, columns, rule)
+
+
+def rank_values(
+    table: Mapping[str, Mapping[str, float | None]], columns: Mapping[str, str], rule: RankRule
+) -> dict[str, Rank]:
+    """Average ranks by a rule. table: method -> column -> value, None for a gap; columns: column ->
+    direction."""
     competing = {name: row for name, row in table.items() if name not in rule.barred}
     ranks = average_ranks(
         competing,
         ranked=rule.ranked(table),
-        columns={h.key: h.better for h in rankable(headings, list(cells.values()))},
+        columns=columns,
         ties=rule.ties,
         unranked=rule.unranked,
     )

@@ -93,15 +93,20 @@ def restricted(batch: Batch, needs: Sequence[str]) -> Batch:
         kept |= {"token_policy", "token_mask"}
     columns = {}
     for name in COLUMNS[type(batch)]:
-        column = getattr(batch, name)
-        needed = {key: value for key, value in column.needed.items() if key in kept}
-        columns[name] = replace(column, needed=needed)
+        columns[name] = _stripped(getattr(batch, name), kept)
     if isinstance(batch, Singles) and "mismatched" not in needs:
         columns["mismatched"] = None
     of_examples = {name: value for name, value in batch.needed.items() if name in needs}
+    if "reference_samples" in of_examples:
+        of_examples["reference_samples"] = _stripped(batch.reference_samples, kept)
     if "traceless" in of_examples:
         of_examples["traceless"] = restricted(batch.traceless, needs)
     return replace(batch, **columns, needed=of_examples)
+
+
+def _stripped(column: Completions, kept: set[str]) -> Completions:
+    needed = {key: value for key, value in column.needed.items() if key in kept}
+    return replace(column, needed=needed)
 
 
 def padded(batch: Batch, extra: int) -> Batch:
@@ -145,7 +150,8 @@ def rows_of(batch: Batch) -> int:
 def leaves_of(batch: Batch) -> dict[str, list[Tensor]]:
     """For each learning column its policy tensors: the sum and, where needed, the tokens'.
 
-    Columns without traces are named `traceless chosen` and `traceless rejected`.
+    Columns without traces are named `traceless chosen` and `traceless rejected`, completions of the
+    reference `reference_samples`.
     """
     leaves = {
         name: [getattr(batch, name).policy, *_needed(batch, name, ("token_policy",))]
@@ -154,6 +160,8 @@ def leaves_of(batch: Batch) -> dict[str, list[Tensor]]:
     if "traceless" in batch.needed:
         inner = leaves_of(batch.traceless)
         leaves |= {f"traceless {name}": found for name, found in inner.items()}
+    if "reference_samples" in batch.needed:
+        leaves["reference_samples"] = [batch.reference_samples.policy]
     return leaves
 
 
@@ -231,10 +239,18 @@ def _assemble(feedback: type, column: Callable[[str], Completions], rows: int) -
     labels["needed"] = _of_examples(rows)
     if feedback is Pairs:
         labels["needed"]["traceless"] = Pairs(*map(column, COLUMNS[Pairs]))
+        labels["needed"]["reference_samples"] = _beside(*map(column, COLUMNS[Pairs]))
     return feedback(**columns, **labels)
 
 
-def _of_examples(rows: int) -> dict[str, Tensor | Pairs]:
+def _beside(one: Completions, other: Completions) -> Completions:
+    """Two completions of each row, [B, 2], as sums."""
+    sums = (torch.stack([item.policy, item.reference, item.tokens]) for item in (one, other))
+    policy, reference, tokens = torch.stack(list(sums), -1)
+    return Completions(policy, tokens.long(), {"reference": reference})
+
+
+def _of_examples(rows: int) -> dict[str, Tensor | Pairs | Completions]:
     """All needs of examples as wholes: propensities lie around 1/2, labels above it."""
     places = torch.arange(rows, dtype=torch.float32)
     return {

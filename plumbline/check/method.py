@@ -102,6 +102,8 @@ def signature(function: Callable) -> list[str]:
         problems.append("annotate the result: -> Tensor")
     for parameter in others:
         problems += _hyperparameter_problems(parameter, hints.get(parameter.name))
+    if "reference_samples" in function.card.needs and "samples" not in hints:
+        problems.append("it needs 'reference_samples'; say how many: *, samples: Samples = 16")
     if function.__name__ != _file_of(function).stem:
         problems.append(f"the function {function.__name__!r} must be named like its file")
     return problems

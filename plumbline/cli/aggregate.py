@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from plumbline import config
 from plumbline.aggregate import validation_grid
-from plumbline.artifacts import merge_rows, read_rows, write_rows, write_text
-from plumbline.cli import tables
+from plumbline.artifacts import (
+    merge_rows,
+    read_rows,
+    write_atomically,
+    write_json,
+    write_rows,
+    write_text,
+)
+from plumbline.cli import cases, tables
 from plumbline.config import Experiment
-from plumbline.layout import Evaluation, Run, SettingFolder, selected
+from plumbline.layout import Evaluation, Run, SettingFolder
+from plumbline.provenance import leave_trace, traces
+from plumbline.report.protocol import protocol_files
 from plumbline.report.tables import table_files
 from plumbline.rows import ITEM, RESULT, RUN_DYNAMICS
 from plumbline.schema import Column as Choice
@@ -19,7 +30,7 @@ from plumbline.schema import Column as Choice
 
 def run(experiment: Path) -> None:
     """Collect what the experiment's runs left, and write the tables of each setting."""
-    chosen = config.read(experiment)
+    started, chosen = time.perf_counter(), config.read(experiment)
     found = list(evaluations(chosen))
     folder = chosen.folder
     # Runs are shared: their validation rows name the experiment that scored them first.
@@ -27,8 +38,12 @@ def run(experiment: Path) -> None:
     merge_rows([item.rows(name) for item, name in found], folder.rows, RESULT, **label)
     merge_rows([item.items(name) for item, name in found], folder.items, ITEM, **label)
     write_rows(folder.dynamics, dynamics(chosen), RUN_DYNAMICS)
+    leave_trace(folder.rows, started)
+    keep_audit(chosen)
+    write_json(folder.provenance, traces([*sources(chosen), folder.rows]))
     for name, folders in chosen.setting_folders().items():
-        for file, text in files(chosen, name, folders).items():
+        texts = files(chosen, name, folders) | cases.files(chosen, folders)
+        for file, text in texts.items():
             write_text(folder.tables / name / file, text)
 
 
@@ -40,10 +55,50 @@ def evaluations(experiment: Experiment) -> Iterator[tuple[Evaluation, str]]:
                 for name in experiment.benchmarks_on("validation"):
                     yield run.evaluation(), name
         for method in experiment.entrants:
-            for seed in experiment.seeds_of(method):
-                where = selected(folders, experiment.experiment, method, seed)
+            for where in experiment.test_evaluations(folders, method):
                 for name in experiment.benchmarks_on("test"):
                     yield where, name
+
+
+def sources(experiment: Experiment) -> list[Path]:
+    """Every file behind the rows, from data to scores, in this order."""
+    settings = [path for folders in experiment.setting_folders().values() for path in made(folders)]
+    runs = [
+        run.record
+        for folders in experiment.setting_folders().values()
+        for method in experiment.entrants
+        for run in experiment.runs(folders, method)
+    ]
+    scored = [
+        path
+        for where, name in evaluations(experiment)
+        for path in (where.responses(name), where.rows(name))
+    ]
+    return [*settings, *runs, *selections(experiment), *scored]
+
+
+def made(folders: SettingFolder) -> list[Path]:
+    """What a setting's runs begin with."""
+    stages = [folders.data_record, folders.pretrain.record, folders.sft.record]
+    return stages + folders.passes()
+
+
+def selections(experiment: Experiment) -> list[Path]:
+    """Each method's selection file in each setting."""
+    return [
+        folders.selection(experiment.experiment, method)
+        for folders in experiment.setting_folders().values()
+        for method in experiment.entrants
+    ]
+
+
+def keep_audit(experiment: Experiment) -> None:
+    """A copy of the judge's audit: tables ask no file outside of the results."""
+    path, kept = experiment.judge.audit, experiment.folder.audit
+    if path is None:
+        kept.unlink(missing_ok=True)
+    else:
+        write_atomically(kept, lambda temporary: shutil.copyfile(path, temporary))
 
 
 def dynamics(experiment: Experiment) -> Iterator[dict[str, Any]]:
@@ -65,16 +120,17 @@ def run_dynamics(experiment: Experiment, run: Run) -> Iterator[dict[str, Any]]:
 
 
 def files(experiment: Experiment, name: str, folders: SettingFolder) -> dict[str, str]:
-    """File name -> text of a setting's tables."""
-    rows = tables.rows_of(experiment, folders)
+    """File name -> text of a setting's tables of numbers, which rows and records alone decide."""
+    rows = tables.shown_rows(experiment, folders)
     select = Choice(**experiment.select.model_dump())
     grid = validation_grid(
         rows,
         tables.column(experiment, select),
         selected=tables.selected_points(experiment, folders),
         methods=experiment.entrants,
-        titles=tables.titles(experiment),
+        titles=tables.shown_titles(experiment, folders),
         stamp=tables.stamp(experiment.settings[name]),
     )
     table = tables.table(experiment, experiment.settings[name], folders)
-    return table_files(table, grid, rows)
+    ways = tables.protocol_of(experiment, folders, table)
+    return table_files(table, grid, rows) | (protocol_files(ways) if ways else {})

@@ -170,6 +170,25 @@ def auxiliary(
 
 
 @app.command()
+def reward(
+    experiment: ExperimentFile,
+    setting: SettingName,
+    name: Annotated[
+        Literal["model", "head", "words"], typer.Argument(help="model, head or words: its size")
+    ],
+    threads: Threads = 1,
+) -> None:
+    """Train a reward on the pairs of most prompts, and ask it about the answers to the others."""
+    from plumbline import config
+    from plumbline.layout import SettingFolder
+    from plumbline.train import rewards as stage
+
+    _torch(threads)
+    chosen, folders = config.read(experiment), SettingFolder(setting)
+    stage.rewards(chosen.setting_at(setting), folders, name, chosen.execution)
+
+
+@app.command()
 def annotate(
     experiment: ExperimentFile,
     setting: SettingName,
@@ -342,6 +361,59 @@ def contamination(
     from plumbline.cli import contamination as overlap
 
     overlap.run(experiment, train, items)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def why(
+    experiment: ExperimentFile,
+    table: Annotated[str, typer.Argument(help="table1 or validation_grid")],
+    method: Annotated[str, typer.Argument(help="the line, by name or title")],
+    column: Annotated[str, typer.Argument(help="the column's title, or the grid's point")],
+    setting: Annotated[str | None, typer.Option(help="where the file has several")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the whole chain")] = False,
+) -> None:
+    """Print the files and commands behind a cell, from the table back to the data."""
+    from plumbline.cli import why as chain
+
+    chain.run(experiment, table, method, column, setting, as_json)
+
+
+@app.command("export", rich_help_panel=BY_HAND)
+def export_run(
+    experiment: ExperimentFile,
+    out: Annotated[Path, typer.Argument(help="the archive to write, .zip")],
+    responses: Annotated[bool, typer.Option("--responses", help="prompts and answers too")] = False,
+    judgments: Annotated[
+        bool, typer.Option("--judgments", help="the ledger's, with the texts judged")
+    ] = False,
+) -> None:
+    """Write a finished run as one archive (Workflow Run RO-Crate), without models and texts."""
+    from plumbline.cli import archive
+
+    archive.export(experiment, out, responses, judgments)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def tables(
+    crate: Annotated[Path, typer.Argument(help="an archive that export or merge wrote")],
+    out: Annotated[Path, typer.Argument(file_okay=False, help="the folder to write them to")],
+) -> None:
+    """Derive all tables of an archive anew; needs no GPU, no judge and no torch."""
+    from plumbline.cli import archive
+
+    archive.tables(crate, out)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def merge(
+    one: Annotated[Path, typer.Argument(help="an archive")],
+    other: Annotated[Path, typer.Argument(help="another")],
+    out: Annotated[Path, typer.Argument(help="the archive to write, .zip")],
+) -> None:
+    """Make one archive of two; what cannot be compared stays apart, and says why."""
+    from plumbline.cli import archive
+
+    archive.merge(one, other, out)
 
 
 @judge.command()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,17 @@ from plumbline.generate import answer, converse, counts
 from plumbline.layout import SettingFolder
 from plumbline.model.canary import canary, keep
 from plumbline.model.folder import load, load_tokenizer
+from plumbline.model.logprobs import Policy
 from plumbline.model.server import connected
 from plumbline.plugins import BenchmarkSpec
 from plumbline.prompts import prompts_of
+from plumbline.provenance import leave_trace
 from plumbline.rows import RESPONSE
 from plumbline.targets import Target, targets
 
 Row = dict[str, Any]
+#: What answers a benchmark's prompts.
+Answers = Callable[[Sequence[Row], BenchmarkSpec], list[Row]]
 #: What the assistant says in a benchmark's canary conversation: its longest prompt is rendered.
 CANARY = "hello ."
 
@@ -54,19 +58,22 @@ def respond(experiment: Experiment, split: str, target: Target, names: list[str]
     if record["status"] != "ok":
         for name in stale:
             write_rows(target.evaluation.responses(name), [], RESPONSE, wanted[name])
+            leave_trace(target.evaluation.responses(name), time.perf_counter())
         return
     if not stale:
         return
     setting, folders = experiment.setting_at(target.setting), SettingFolder(target.setting)
     with answering(experiment, target) as (tokenizer, answers, who):
         for name in stale:
+            started = time.perf_counter()
             asked = prompts_of(experiment, name, setting, folders, split)
             prove(tokenizer, asked, target.evaluation.canary(name), record["model"])
-            rows = answers(asked)
+            rows = answers(asked, experiment.benchmark(name))
             found = counts(rows)
             print(f"{name}: " + ", ".join(f"{n} {what}" for what, n in found.items()), flush=True)
             write_json(target.evaluation.answered(name), {"turns": found, "answered_by": who})
             write_rows(target.evaluation.responses(name), rows, RESPONSE, wanted[name])
+            leave_trace(target.evaluation.responses(name), started)
 
 
 def made_from(experiment: Experiment, spec: BenchmarkSpec, target: Target) -> Row:
@@ -84,20 +91,35 @@ def made_from(experiment: Experiment, spec: BenchmarkSpec, target: Target) -> Ro
 @contextmanager
 def answering(
     experiment: Experiment, target: Target
-) -> Iterator[tuple[PreTrainedTokenizerBase, Callable[[Sequence[Row]], list[Row]], str]]:
+) -> Iterator[tuple[PreTrainedTokenizerBase, Answers, str]]:
     """A target's tokenizer, what answers its prompts, and that one's name and version."""
     seed, folder = derive_seed("answers", target.seed), target.model_folder
     if experiment.generation is None:
         model, tokenizer = load(folder)
         batch = experiment.execution.answers_per_batch
-        speaker = partial(answer, model, tokenizer, seed=seed, batch=batch)
-        yield tokenizer, speaker, f"transformers {__version__}"
+
+        def answers(asked: Sequence[Row], spec: BenchmarkSpec) -> list[Row]:
+            beside = reference(experiment, target) if spec.card.referenced else None
+            return answer(model, tokenizer, asked, seed, batch, beside)
+
+        yield tokenizer, answers, f"transformers {__version__}"
         return
     name = experiment.generation.name_of(target.run, folder)
     with connected(experiment.generation, name, seed) as server:
         tokenizer = load_tokenizer(folder)
         server.check_template(tokenizer)
-        yield tokenizer, partial(converse, server.speak), f"{experiment.generation.name}: {name}"
+
+        def said(asked: Sequence[Row], spec: BenchmarkSpec) -> list[Row]:
+            return converse(server.speak, asked)
+
+        yield tokenizer, said, f"{experiment.generation.name}: {name}"
+
+
+def reference(experiment: Experiment, target: Target) -> Policy | None:
+    """The model that alignment started from; None of a model trained elsewhere."""
+    if target.method in experiment.models:
+        return None
+    return Policy(load(SettingFolder(target.setting).sft.model)[0])
 
 
 def prove(tokenizer: PreTrainedTokenizerBase, asked: Sequence[Row], path: Path, model: str) -> None:

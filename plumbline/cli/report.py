@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,14 @@ from plumbline import config
 from plumbline.artifacts import read_json, read_rows, write_atomically, write_text
 from plumbline.cli import tables
 from plumbline.config import Experiment
-from plumbline.layout import SettingFolder, selected
+from plumbline.layout import SettingFolder
+from plumbline.provenance import machine_words
 from plumbline.report.page import PageContent, Picture, Section, page
 from plumbline.report.section import Choices, pro_picture, section
+from plumbline.report.styles import method_styles
+from plumbline.report.sweep import Place, sweep_picture
 from plumbline.schema import Column as Choice
+from plumbline.schema import entry
 
 
 def run(experiment: Path) -> None:
@@ -22,8 +25,9 @@ def run(experiment: Path) -> None:
     sections = {
         name: _section(chosen, name, folders) for name, folders in chosen.setting_folders().items()
     }
-    figure3 = pro_picture()
-    _write(figure3, chosen.folder.figures)
+    pictures = [*_sweep(chosen), pro_picture()]
+    for picture in pictures:
+        _write(picture, chosen.folder.figures)
     for name, part in sections.items():
         for picture in part.pictures:
             _write(picture, chosen.folder.figures / name)
@@ -34,7 +38,7 @@ def run(experiment: Path) -> None:
         lead=report.lead,
         stamp=report.stamp,
         provenance=_provenance(chosen),
-        pictures=(figure3,),
+        pictures=tuple(pictures),
         differences=tuple(tuple(item.model_dump().values()) for item in chosen.differences),
         not_run=tuple(report.not_run.items()),
     )
@@ -44,25 +48,68 @@ def run(experiment: Path) -> None:
 def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Section:
     report = experiment.report
     choices = Choices(
-        columns=tuple(tables.column(experiment, item) for item in report.columns),
-        rank=tables.rank_rule(experiment),
         select=tables.column(experiment, Choice(**experiment.select.model_dump())),
         length=tables.column(experiment, report.length),
         methods=tuple(experiment.entrants),
-        titles=tables.titles(experiment),
+        titles=tables.shown_titles(experiment, folders),
+        feedback=tables.feedback(experiment),
         dynamics_point=report.dynamics_point,
+        prompts=tables.prompts(experiment),
+        against=tuple(tables.column(experiment, item) for item in report.against),
     )
     rows = read_rows(experiment.folder.dynamics)
+    setting = experiment.settings[name]
+    table = tables.table(experiment, setting, folders)
     return section(
         name,
+        table,
         choices,
-        rows=tables.rows_of(experiment, folders),
+        rows=tables.shown_rows(experiment, folders),
         dynamics=[row for row in rows if row["setting"] == folders.name],
         selected=tables.selected_points(experiment, folders),
         responses=_responses(experiment, folders),
-        facts=tables.facts(experiment, experiment.settings[name], folders),
-        stamp=tables.stamp(experiment.settings[name]),
+        protocol=tables.protocol_of(experiment, folders, table),
+        stamp=tables.stamp(setting),
     )
+
+
+def _sweep(experiment: Experiment) -> list[Picture]:
+    """The figure over settings or variants, if one is asked for."""
+    choice = experiment.report.sweep
+    if choice is None:
+        return []
+    names = tables.titles(experiment)
+    return [
+        sweep_picture(
+            read_rows(experiment.folder.rows),
+            [tables.column(experiment, item) for item in experiment.report.columns],
+            _places(experiment),
+            method_styles(experiment.entrants, names),
+            choice.title,
+            choice.scale,
+        )
+    ]
+
+
+def _places(experiment: Experiment) -> dict[tuple[str, str], Place]:
+    """Where each method stands in the figure over settings or variants, at its selected point.
+
+    A variant that is there for its place on the axis belongs to the line of its method.
+    """
+    found = {}
+    for name, folders in experiment.setting_folders().items():
+        for method, label in tables.selected_points(experiment, folders).items():
+            point = experiment.point(method, label) if label else {}
+            value = experiment.swept(name, method, point)
+            found[folders.name, method] = Place(_line_of(experiment, method, value), value)
+    return found
+
+
+def _line_of(experiment: Experiment, method: str, value: float | None) -> str:
+    """The method that a variant is like, unless it learns from labels of its own."""
+    if value is None or "labels" in experiment.relabelling(method):
+        return method
+    return entry(experiment.methods, method)[0].like
 
 
 def _responses(experiment: Experiment, folders: SettingFolder) -> dict[str, list[dict[str, Any]]]:
@@ -71,8 +118,9 @@ def _responses(experiment: Experiment, folders: SettingFolder) -> dict[str, list
     if name not in experiment.benchmarks_on("test"):
         return {}
     paths = {
-        method: selected(folders, experiment.experiment, method, seed).responses(name)
-        for method in experiment.entrants
+        target.method: target.evaluation.responses(name)
+        for target in tables.selected_targets(experiment, folders)
+        if target.seed == seed
     }
     return {method: found for method, path in paths.items() if (found := read_rows(path))}
 
@@ -80,14 +128,16 @@ def _responses(experiment: Experiment, folders: SettingFolder) -> dict[str, list
 def _provenance(experiment: Experiment) -> tuple[tuple[str, str], ...]:
     """Who ran what, where; the settings' own facts stand under their tables."""
     folders = experiment.setting_folders()
+    places = tables.environments(experiment)
+    machines = dict.fromkeys(machine_words(item["machine"]) for item in places)
     sizes = [read_json(item.sft.record)["model"][:12] for item in folders.values()]
     return (
         ("Experiment", experiment.experiment),
         ("Settings", ", ".join(item.name for item in folders.values())),
         ("SFT models (sha256)", ", ".join(sizes)),
         ("Judge", experiment.judge.name),
-        ("Machine", f"{platform.system()} {platform.machine()}"),
-        ("Python", platform.python_version()),
+        ("Machine", "; ".join(machines)),
+        ("Python", ", ".join(sorted({item["python"] for item in places}))),
     )
 
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from plumbline.aggregate import Column, RankRule, TableOne, table_one
+from plumbline.aggregate import (
+    Column,
+    Control,
+    Protocol,
+    RankRule,
+    TableOne,
+    at_selected,
+    protocol,
+    table_one,
+)
 from plumbline.artifacts import read_json, read_rows
 from plumbline.config import Experiment
-from plumbline.errors import ConfigError
-from plumbline.layout import SettingFolder
+from plumbline.errors import ConfigError, IntegrityError
+from plumbline.layout import SettingFolder, point_name
 from plumbline.plugins import SFT
-from plumbline.schema import CONTROLS, LABELS, FileData, JudgeChoice, ScratchModel, Setting
+from plumbline.provenance import versions_words
+from plumbline.schema import (
+    CONTROLS,
+    LABELS,
+    FileData,
+    Prompts,
+    ScratchModel,
+    Setting,
+    entry,
+)
 from plumbline.schema import Column as Choice
+from plumbline.targets import Target, test_targets
 
 Row = dict[str, Any]
 #: Figures of an audit that stand below a table.
@@ -26,8 +44,6 @@ AUDITED = (
     "same_winner",
     "first_place",
 )
-#: Packages whose version can change a number.
-VERSIONS = ("torch", "transformers", "lm-eval", "alpaca-eval", "fschat")
 
 
 def column(experiment: Experiment, choice: Choice) -> Column:
@@ -43,8 +59,32 @@ def rank_rule(experiment: Experiment) -> RankRule:
     named = filter(experiment.is_trained, experiment.methods)
     cards = {name: experiment.method(name).card for name in named}
     barred = {name: card.unranked for name, card in cards.items() if card.unranked}
-    barred |= {name: "a control" for name in cards if experiment.labels(name) in CONTROLS}
+    barred |= dict.fromkeys(controls(experiment), "a control")
     return RankRule(rows, rank.ties, rank.unranked, barred)
+
+
+def controls(experiment: Experiment) -> dict[str, Control]:
+    """The methods that learn from other labels than they should, and what they are controls of."""
+    entries = {name: entry(experiment.methods, name)[0] for name in experiment.methods}
+    return {
+        name: Control(variant.like, variant.labels)
+        for name, variant in entries.items()
+        if variant.labels in CONTROLS
+    }
+
+
+def single(experiment: Experiment) -> list[str]:
+    """The entrants that are one model, whatever the seed."""
+    return [name for name in experiment.entrants if not experiment.is_trained(name)]
+
+
+def shown_titles(experiment: Experiment, folders: SettingFolder) -> dict[str, str]:
+    """How each entrant is printed in a setting's tables; a selection that was made again when test
+    scores existed stands beside the name."""
+    files = {name: selection(experiment, folders, name) for name in experiment.entrants}
+    again = {name for name, file in files.items() if file.get("reopened")}
+    plain = titles(experiment)
+    return {name: f"{text} (reopened)" if name in again else text for name, text in plain.items()}
 
 
 def titles(experiment: Experiment) -> dict[str, str]:
@@ -54,32 +94,79 @@ def titles(experiment: Experiment) -> dict[str, str]:
     return {SFT: "SFT"} | {name: title(experiment, name) for name in named} | given
 
 
+def feedback(experiment: Experiment) -> dict[str, str]:
+    """What each method that is trained learns from."""
+    named = filter(experiment.is_trained, experiment.methods)
+    return {name: experiment.method(name).feedback for name in named}
+
+
 def title(experiment: Experiment, method: str) -> str:
-    """A method's own title; a variant has its labels, or else its name, beside it."""
-    spec, labels = experiment.method(method), experiment.labels(method)
+    """A method's own title; a variant has its labels or prompts, or else its name, beside it."""
+    spec, changed = experiment.method(method), experiment.relabelling(method)
     if spec.name == method:
         return spec.card.title
-    return f"{spec.card.title} ({LABELS.get(labels, method)})"
+    words = [LABELS[changed["labels"]]] if "labels" in changed else []
+    words += [f"{100 * changed['flip']:g} % of labels flipped"] if "flip" in changed else []
+    if prompts := experiment.prompts(method):
+        words.append(f"{100 * prompts.share:g} % {prompts.order} by {prompts.reward}")
+    return f"{spec.card.title} ({', '.join(words) or method})"
+
+
+def prompts(experiment: Experiment) -> dict[str, Prompts]:
+    """Whom variants learn from whose prompts a reward chose."""
+    found = {name: experiment.prompts(name) for name in experiment.methods}
+    return {name: choice for name, choice in found.items() if choice}
 
 
 def rows_of(experiment: Experiment, folders: SettingFolder) -> list[Row]:
-    """The experiment's result rows of one setting."""
+    """The experiment's result rows of one setting, of every point that was tested."""
     rows = read_rows(experiment.folder.rows)
     return [row for row in rows if row["setting"] == folders.name]
+
+
+def shown_rows(experiment: Experiment, folders: SettingFolder) -> list[Row]:
+    """The rows that tables show: test scores at selected points only."""
+    return at_selected(rows_of(experiment, folders), selected_points(experiment, folders))
 
 
 def table(experiment: Experiment, setting: Setting, folders: SettingFolder) -> TableOne:
     """Table 1 of one setting."""
     return table_one(
-        rows_of(experiment, folders),
+        shown_rows(experiment, folders),
         [column(experiment, choice) for choice in experiment.report.columns],
         rank_rule(experiment),
         methods=experiment.entrants,
-        single=[name for name in experiment.entrants if not experiment.is_trained(name)],
-        titles=titles(experiment),
+        single=single(experiment),
+        titles=shown_titles(experiment, folders),
         facts=facts(experiment, setting, folders),
+        controls=controls(experiment),
         stamp=stamp(setting),
     )
+
+
+def protocol_of(experiment: Experiment, folders: SettingFolder, shown: TableOne) -> Protocol | None:
+    """What picking points on test would have added to a table; None where only selected points
+    were tested."""
+    if experiment.tested == "selected":
+        return None
+    items = read_rows(experiment.folder.items)
+    return protocol(
+        rows_of(experiment, folders),
+        [item for item in items if item["setting"] == folders.name],
+        shown,
+        defaults={name: default_point(experiment, name) for name in experiment.entrants},
+        single=single(experiment),
+        budget=experiment.grid_points,
+    )
+
+
+def default_point(experiment: Experiment, method: str) -> str:
+    """The point of a method's grid at which it has the values of its own file; "" for none."""
+    if not experiment.is_trained(method):
+        return point_name({})
+    own = {item.name: item.default for item in experiment.method(method).hyperparameters}
+    points = [point for point in experiment.points(method) if own | point == own]
+    return point_name(points[0]) if points else ""
 
 
 def stamp(setting: Setting) -> str:
@@ -101,19 +188,42 @@ def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> d
         "Selection": f"best mean {select.benchmark} {select.metric} on validation, per method, "
         f"of at most {experiment.grid_points} points",
         "Alignment seeds": ", ".join(map(str, experiment.seeds)),
-        "Versions": ", ".join(f"{name} {version(name)}" for name in ("plumbline", *VERSIONS)),
-        "Judge audit": audit_words(experiment.judge),
+        "Kept apart": apart_words(experiment, folders),
+        "Versions": versions_words(environments(experiment)),
+        "Judge audit": audit_words(experiment),
     }
 
 
-def audit_words(judge: JudgeChoice) -> str:
+def apart_words(experiment: Experiment, folders: SettingFolder) -> str:
+    """Why two archives' runs do not stand in one table; "" for a run of one piece."""
+    path = experiment.folder.apart
+    names = {item.name: name for name, item in experiment.setting_folders().items()}
+    return read_json(path)[names[folders.name]] if path.is_file() else ""
+
+
+def environments(experiment: Experiment) -> list[Row]:
+    """Where the experiment's numbers were made, each environment once.
+
+    Raises IntegrityError for rows that were collected before that was written down.
+    """
+    path = experiment.folder.provenance
+    if not path.is_file():
+        raise IntegrityError(
+            f"no {path}, which says where these rows were made; type `plumbline aggregate` with "
+            "the experiment's file"
+        )
+    return [*read_json(path)["environments"].values()]
+
+
+def audit_words(experiment: Experiment) -> str:
     """How far the judge agrees with recorded verdicts; "" where nothing was measured.
 
     Raises ConfigError where the audit is of another judge.
     """
+    judge = experiment.judge
     if judge.audit is None:
         return ""
-    found = read_json(Path(judge.audit))
+    found = read_json(experiment.folder.audit)
     name, number = judge.identity
     if (found["judge"], found["version"]) != (name, number):
         raise ConfigError(
@@ -153,5 +263,21 @@ def model_words(setting: Setting) -> str:
 
 def selected_points(experiment: Experiment, folders: SettingFolder) -> dict[str, str]:
     """Each method's selected point; "" where none could be selected."""
-    files = {name: folders.selection(experiment.experiment, name) for name in experiment.entrants}
-    return {name: read_json(path)["point"] or "" for name, path in files.items()}
+    files = {name: selection(experiment, folders, name) for name in experiment.entrants}
+    return {name: file["point"] or "" for name, file in files.items()}
+
+
+def selection(experiment: Experiment, folders: SettingFolder, method: str) -> Row:
+    """What was selected of a method."""
+    return read_json(folders.selection(experiment.experiment, method))
+
+
+def selected_targets(experiment: Experiment, folders: SettingFolder) -> Iterator[Target]:
+    """Each method's selected point for each seed, as it was tested; without a run where no point
+    could be selected."""
+    for name in experiment.entrants:
+        path = folders.selection(experiment.experiment, name)
+        point = read_json(path)["point"]
+        for target in test_targets(experiment, [path]):
+            if target.run is None or target.run.point == point:
+                yield target

@@ -45,9 +45,9 @@ def build(
     dialogue reads; without it, files of real feedback give no pretrain split.
 
     Returns {"source", "feedback": the kinds that every training row gives, "labels": how many
-    singles of each class they give, "left_out": rows that compare nothing, "splits": {split:
-    {"rows", "digest"}}}. DataError where a source is malformed, a split is empty, two rows share
-    an id, or a held-out prompt is trained on.
+    singles of each class they give that `data.keep` keeps, "left_out": rows that compare nothing,
+    "splits": {split: {"rows", "digest"}}}. DataError where a source is malformed, a split is empty,
+    two rows share an id, or a held-out prompt is trained on.
     """
     if isinstance(data, FileData):
         tables, left_out = file_tables(data, render)
@@ -60,7 +60,7 @@ def build(
     return {
         "source": data.source,
         "feedback": common_kinds(tables["train"]),
-        "labels": classes(tables["train"]),
+        "labels": classes(tables["train"], data.seed, data.keep.model_dump()),
         "left_out": left_out,
         "splits": {
             split: {"rows": len(rows), "digest": rows_digest(rows)}
@@ -71,7 +71,7 @@ def build(
 
 def toyland_tables(data: ToylandData) -> Tables:
     """The splits of the embedded world."""
-    world = toyland.WorldSpec(**data.model_dump(exclude={"source"}, exclude_none=True))
+    world = toyland.WorldSpec(**data.model_dump(exclude={"source", "keep"}, exclude_none=True))
     feedback = {split: list(toyland.feedback(world, split)) for split in ("train", *HELD_OUT)}
     return {
         "pretrain": list(toyland.pretrain(world)),
@@ -82,7 +82,7 @@ def toyland_tables(data: ToylandData) -> Tables:
 
 def facts_tables(data: FactsData) -> Tables:
     """The splits of the embedded world's facts, to forget and to retain."""
-    spec = facts.FactsSpec(**data.model_dump(exclude={"source"}))
+    spec = facts.FactsSpec(**data.model_dump(exclude={"source", "keep"}))
     feedback = {split: list(facts.feedback(spec, split)) for split in ("train", *HELD_OUT)}
     return {
         "pretrain": list(facts.documents(spec)),
@@ -93,7 +93,7 @@ def facts_tables(data: FactsData) -> Tables:
 
 def traces_tables(data: TracesData) -> Tables:
     """The splits of the embedded world's sums with scratch steps."""
-    spec = traces.TracesSpec(**data.model_dump(exclude={"source"}))
+    spec = traces.TracesSpec(**data.model_dump(exclude={"source", "keep"}))
     feedback = {split: list(traces.feedback(spec, split)) for split in ("train", *HELD_OUT)}
     return {
         "pretrain": list(traces.documents(spec)),

@@ -1,4 +1,4 @@
-"""Other labels for the same completions: controls, and scores that only compare.
+"""Other labels for the same completions: controls, scores that only compare, and noise.
 
 A rule gives the completions of one group new scores, of a pair 1 and 0, of a single 1 where it is
 desirable. Texts, prompts and their order stay, so that a run on other labels sees the very same
@@ -17,6 +17,11 @@ from plumbline.data.records import Row
 Scores = Sequence[float]
 #: (scores, their texts, a random generator of the group) -> new scores.
 Rule = Callable[[Scores, Sequence[str], Random], Scores]
+
+
+def as_given(scores: Scores, texts: Sequence[str], random: Random) -> Scores:
+    """The data's own."""
+    return scores
 
 
 def shuffled(scores: Scores, texts: Sequence[str], random: Random) -> Scores:
@@ -45,9 +50,9 @@ def win_rates(scores: Scores, texts: Sequence[str], random: Random) -> Scores:
     return [fmean((own > other) + (own == other) / 2 for other in scores) for own in scores]
 
 
-#: What `labels` may say under `methods` in an experiment file, besides `given`: the keys of
-#: `schema.LABELS`.
+#: What `labels` may say under `methods` in an experiment file.
 RULES: dict[str, Rule] = {
+    "given": as_given,
     "random": shuffled,
     "flipped": flipped,
     "longer": by_length,
@@ -61,12 +66,33 @@ SCORED: dict[str, Callable[[Row], list[tuple[str, float]]]] = {
 }
 
 
-def scores(rows: Sequence[Row], feedback: str, labels: str, seed: int) -> list[list[float]]:
+def scores(
+    rows: Sequence[Row], feedback: str, labels: str, seed: int, flip: float = 0.0
+) -> list[list[float]]:
     """New scores of each view row's completions, by the rule that `labels` names.
 
     A group is what came from one feedback row. Rows that gave one completion each have nobody to
     change labels with, and are one group together: shares of labels stay what they were.
+    flip: the probability, for each feedback row by itself, that its new scores are turned around.
     """
+    found = _ruled(rows, feedback, labels, seed)
+    return [
+        [1 - score for score in own] if _errs(row, flip, seed) else own
+        for row, own in zip(rows, found, strict=True)
+    ]
+
+
+def _errs(row: Row, rate: float, seed: int) -> bool:
+    """Whether a row is mislabelled at this rate; then it is at every higher one."""
+    return Random(derive_seed("flip", seed, origin(row))).random() < rate
+
+
+def origin(row: Row) -> str:
+    """The id of the feedback row that a view row came from."""
+    return row.get("row", row["id"])
+
+
+def _ruled(rows: Sequence[Row], feedback: str, labels: str, seed: int) -> list[list[float]]:
     members = [
         (index, text, score)
         for index, row in enumerate(rows)
@@ -88,8 +114,7 @@ def _groups(rows: Sequence[Row], members: Sequence[Member]) -> dict[str, list[Me
     """Members by the feedback row they came from; the lonely ones under "", which is no row's."""
     together: dict[str, list[Member]] = {}
     for member in members:
-        row = rows[member[0]]
-        together.setdefault(row.get("row", row["id"]), []).append(member)
+        together.setdefault(origin(rows[member[0]]), []).append(member)
     groups: dict[str, list[Member]] = {}
     for key, group in together.items():
         groups.setdefault(key if len(group) > 1 else "", []).extend(group)

@@ -6,7 +6,7 @@ of fewer rows is a part of the view of all rows (but for `mismatched`, which nee
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from plumbline.artifacts import derive_seed
@@ -32,10 +32,15 @@ def common_kinds(rows: Sequence[Row]) -> list[str]:
     return sorted(set.intersection(*map(kinds, rows))) if rows else []
 
 
-def classes(rows: Sequence[Row]) -> dict[str, int]:
+#: Share of each class of singles that is kept, in (0, 1].
+Shares = Mapping[str, float]
+ALL: Shares = {"desirable": 1.0, "undesirable": 1.0}
+
+
+def classes(rows: Sequence[Row], seed: int = 0, keep: Shares = ALL) -> dict[str, int]:
     """How many singles of each class rows give: their ratio balances a loss that weighs classes."""
-    sides = {"desirable": "chosen", "undesirable": "rejected"}
-    return {name: sum(row[side] is not None for row in rows) for name, side in sides.items()}
+    counts = Counter(map(_class, _kept(rows, seed, keep)))
+    return {name: counts[name] for name in ALL}
 
 
 def pairs(rows: Sequence[Row]) -> list[Row]:
@@ -76,21 +81,36 @@ def _without_trace(completion: str, trace_end: str) -> str:
     return answer.lstrip() if ended else completion
 
 
-def singles(rows: Sequence[Row], seed: int) -> list[Row]:
+def singles(rows: Sequence[Row], seed: int, keep: Shares = ALL) -> list[Row]:
     """{id, row, prompt, completion, desirable, mismatched}; a pair becomes two neighbours.
 
-    row: the id of the feedback row it came from.
+    keep: the share of each class that stays; every example is drawn for itself, so that the same
+    ones stay whatever others there are. row: the id of the feedback row it came from.
     mismatched: the completion of an example with another prompt, each used once; KTO's z0 is
     taken over it (arXiv 2402.01306). DataError where a row has no label, or where more than half
     of the examples share a prompt.
     """
     _require(rows, "singles")
-    examples = [example for row in rows for example in _labelled(row)]
+    examples = _kept(rows, seed, keep)
     partners = derangement([normalise(example["prompt"]) for example in examples], seed)
     return [
         {**example, "mismatched": examples[partner]["completion"]}
         for example, partner in zip(examples, partners, strict=True)
     ]
+
+
+def _kept(rows: Sequence[Row], seed: int, keep: Shares) -> list[Row]:
+    examples = [example for row in rows for example in _labelled(row)]
+    return [item for item in examples if _draw(item, seed) < keep[_class(item)]]
+
+
+def _class(example: Row) -> str:
+    return "desirable" if example["desirable"] else "undesirable"
+
+
+def _draw(example: Row, seed: int) -> float:
+    """A number in [0, 1) of the example's own."""
+    return derive_seed("keep", seed, example["id"]) / 2**32
 
 
 def _labelled(row: Row) -> list[Row]:

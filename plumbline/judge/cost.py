@@ -25,7 +25,7 @@ from plumbline.judge.gateway import Gateway
 from plumbline.judge.ledger import Ledger
 from plumbline.judge.upstream import price
 from plumbline.judge.wire import Asked, Body, NoJudgment
-from plumbline.layout import SettingFolder, selected
+from plumbline.layout import SettingFolder
 from plumbline.plugins import load_benchmark
 from plumbline.prompts import prompts_of
 
@@ -140,9 +140,9 @@ def answer_files(
     """Where the answers of every model to a benchmark lie, or will lie."""
     if split == "test":
         return [
-            selected(folders, experiment.experiment, method, seed).responses(benchmark)
+            item.responses(benchmark)
             for method in experiment.entrants
-            for seed in experiment.seeds_of(method)
+            for item in experiment.test_evaluations(folders, method)
         ]
     runs = [run for method in experiment.entrants for run in experiment.runs(folders, method)]
     if split == "probes":

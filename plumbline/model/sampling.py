@@ -32,12 +32,13 @@ class Answer:
 @dataclass(frozen=True)
 class Turn:
     """One answered turn as text. tokens: of the answer, None where nobody counted them. cut: tokens
-    that its prompt lost at the start."""
+    that its prompt lost at the start. logratio: to a reference, nats, None where nobody asks."""
 
     text: str
     finished: bool
     tokens: int | None
     cut: int = 0
+    logratio: float | None = None
 
 
 class GumbelNoise(LogitsProcessor):

@@ -5,7 +5,8 @@ A row of pairs has the keys `policy_chosen`, `policy_rejected`, `reference_chose
 `tokens` and `desirable`; one of lists the same as arrays, a number for each response, and `scores`.
 Any other need is a key of its name, ending in `_chosen` and `_rejected` where it belongs to a
 response of a pair; `mismatched` is the log-ratio of the mismatched completion, and the keys of a
-pair without its traces are a pair's behind `traceless_`. A log-probability is the sum over the
+pair without its traces are a pair's behind `traceless_`; `policy_samples` and `reference_samples`
+are arrays with a number for each completion of the reference. A log-probability is the sum over the
 completion's tokens in nats, or an array with a number for each token.
 """
 
@@ -32,7 +33,9 @@ COLUMNS = {
     "lists": {"completions": ""},
 }
 #: Needs that are no keys of a column: those of examples, and what an array of tokens tells.
-OTHERS = {*OF_EXAMPLES, "mismatched", "token_values", "traceless"}
+OTHERS = {*OF_EXAMPLES, "mismatched", "token_values", "traceless", "reference_samples"}
+#: Keys whose value is one array of an example.
+ARRAYS = ("embedding", "policy_samples", "reference_samples")
 #: How the keys of a pair without its traces begin.
 TRACELESS = "traceless_"
 #: What a method that counts tokens reads.
@@ -113,7 +116,8 @@ def keys(feedback: str) -> list[str]:
     ends = COLUMNS[feedback].values()
     columns = [f"{name}{end}" for name in names for end in ends] + [tokens_key(end) for end in ends]
     traceless = [TRACELESS + key for key in columns] if feedback == "pairs" else []
-    return [*columns, *labels[feedback], *OF_EXAMPLES, *traceless]
+    samples = ARRAYS[1:] if feedback == "pairs" else ()
+    return [*columns, *labels[feedback], *OF_EXAMPLES, *traceless, *samples]
 
 
 def tokens_key(end: str) -> str:
@@ -167,6 +171,8 @@ class _Reader:
         if "traceless" in needs:
             ends = COLUMNS[feedback].items()
             needed["traceless"] = Pairs(**{name: self.column(end, TRACELESS) for name, end in ends})
+        if "reference_samples" in needs:
+            needed["reference_samples"] = self.samples()
         if feedback == "pairs":
             batch = Pairs(**columns, needed=needed)
         elif feedback == "singles":
@@ -262,6 +268,17 @@ class _Reader:
         needed = {"reference": torch.zeros_like(ratios)}
         return Completions(ratios, torch.ones_like(ratios).long(), needed)
 
+    def samples(self) -> Completions:
+        """Completions of the reference, of which only sums are known."""
+        policy, reference = (self.plain(key, NATS) for key in ARRAYS[1:])
+        if policy.shape != reference.shape:
+            counts = f"{policy.shape[1]} and {reference.shape[1]}"
+            raise DataError(
+                f"policy_samples and reference_samples have {counts} numbers; must have as many"
+            )
+        self.leaves["policy_samples"] = policy.requires_grad_()
+        return Completions(policy, torch.ones_like(policy).long(), {"reference": reference})
+
     def scores(self) -> Tensor:
         cells, policy = self.cells("scores", SHARE), self.cells("policy", NATS)
         self.hold_to("scores", cells, [len(row) for row in policy], None)
@@ -271,8 +288,8 @@ class _Reader:
         """What rows say of an example as a whole: numbers, or arrays of equal length."""
         values = [cells[0] for cells in self.cells(key, kind, listed=False)]
         sizes = {len(value) if isinstance(value, list) else None for value in values}
-        if len(sizes) > 1 or (sizes == {None}) == (key == "embedding"):
-            form = "an array of as many numbers in every row" if key == "embedding" else kind.words
+        if len(sizes) > 1 or (sizes == {None}) == (key in ARRAYS):
+            form = "an array of as many numbers in every row" if key in ARRAYS else kind.words
             raise DataError(f"{key} is {values!r}; must be {form}")
         return torch.tensor(values, dtype=self.dtype)
 

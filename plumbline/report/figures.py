@@ -16,12 +16,18 @@ from plumbline.report.canvas import label_ends, panels, with_our_look
 from plumbline.report.curves import Curve, curve, from_start, series
 from plumbline.report.pro_curves import regularizer, regularizer_gradient
 from plumbline.report.styles import INK, MUTED, PAPER, PAPER_METHODS, Style
+from plumbline.schema import Prompts
 
 Ends = list[tuple[float, float, Style]]
 Runs = dict[str, list[dict[str, Any]]]
 
+#: What a method learns from, in the order of the paper, and how a figure calls it.
+KINDS = {"pairs": "Pairwise feedback", "singles": "Binary feedback", "lists": "Scalar feedback"}
+
 #: (alpha, beta) drawn by `pro_figure`: equal products start alike, equal alphas end alike.
 PRO_POINTS = ((1.0, 1.0), (1.0, 3.0), (3.0, 1.0), (3.0, 3.0))
+#: How `shares` draws an order of prompts.
+ORDERS = {"highest": "#882255", "random": MUTED, "lowest": "#44AA99"}
 
 
 @with_our_look
@@ -46,6 +52,39 @@ def log_ratios(
         ends[axes] = draw(axes, curves, styles)
         describe(axes, title, "log π/π_ref (nats)" if axes is left else "", "step")
         axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
+    return finish(figure, ends)
+
+
+@with_our_look
+def likelihoods(
+    dynamics: Any,
+    points: Mapping[str, str],
+    styles: Mapping[str, Style],
+    feedback: Mapping[str, str],
+) -> Figure:
+    """Log-probability of held-out chosen and rejected completions, a row of panels for each kind.
+
+    The paper's Figures 4 and 5, with logarithms. feedback: method -> a key of `KINDS`; other
+    arguments as in `log_ratios`. A line marks where training starts, the same for all methods.
+    """
+    runs = {name: rows for name, rows in runs_at(dynamics, points).items() if rows}
+    kinds = [kind for kind in KINDS if kind in {feedback[name] for name in runs}]
+    size = {"width": 8.8, "height": 0.6 + 2.5 * len(kinds)}
+    figure, grid = panels(len(kinds), 2, **size, sharex=True, sharey=True)
+    ends = {}
+    for kind, row in zip(kinds, grid, strict=True):
+        for axes, side in zip(row, ("chosen", "rejected"), strict=True):
+            curves = {
+                name: curve(series(rows, split="probe", metric=f"{side}_logprob"))
+                for name, rows in runs.items()
+                if feedback[name] == kind
+            }
+            ends[axes] = draw(axes, curves, styles)
+            for start in [each.mean[0] for each in curves.values() if each.steps][:1]:
+                axes.axhline(start, color=MUTED, linewidth=0.9, zorder=1)
+            bottom = "step" if kind == kinds[-1] else ""
+            label = "log π (nats)" if side == "chosen" else ""
+            describe(axes, f"{KINDS[kind]}: {side}", label, bottom)
     return finish(figure, ends)
 
 
@@ -79,14 +118,14 @@ def progress(
 
 
 @with_our_look
-def frontier(quality: Grid, length: Grid, styles: Mapping[str, Style]) -> Figure:
-    """Quality against response length over each method's whole grid, one panel a method.
+def frontier(quality: Grid, cost: Grid, styles: Mapping[str, Style]) -> Figure:
+    """Quality against length, or another cost of it, over each method's grid, one panel a method.
 
-    quality, length: two `validation_grid`s of the same rows. Grey: the other methods' paths. Ring:
+    quality, cost: two `validation_grid`s of the same rows. Grey: the other methods' paths. Ring:
     the selected point; named beside it are the grid's first and last. Cross: SFT.
     """
     paths = {
-        row.method: path(row, other) for row, other in zip(quality.rows, length.rows, strict=True)
+        row.method: path(row, other) for row, other in zip(quality.rows, cost.rows, strict=True)
     }
     paths = {name: found for name, found in paths.items() if found}
     tuned = [row for row in quality.rows if row.method in paths and row.method != "sft"]
@@ -99,17 +138,17 @@ def frontier(quality: Grid, length: Grid, styles: Mapping[str, Style]) -> Figure
         axes.set_visible(False)
     for axes, row in zip(grid.flat, tuned, strict=False):
         draw_path(axes, row, paths, styles)
-    figure.supxlabel(length.column.title, color=MUTED, size=9)
+    figure.supxlabel(cost.column.title, color=MUTED, size=9)
     figure.supylabel(quality.column.title, color=MUTED, size=9)
     return figure
 
 
-def path(quality: GridRow, length: GridRow) -> dict[str, tuple[float, float]]:
-    """label -> (length, quality), for the points that have both."""
+def path(quality: GridRow, cost: GridRow) -> dict[str, tuple[float, float]]:
+    """label -> (cost, quality), for the points that have both."""
     return {
-        label: (length.cells[label].value, cell.value)
+        label: (cost.cells[label].value, cell.value)
         for label, cell in quality.cells.items()
-        if cell.value is not None and has_value(length.cells.get(label))
+        if cell.value is not None and has_value(cost.cells.get(label))
     }
 
 
@@ -133,6 +172,8 @@ def draw_path(
     colour = styles[row.method].colour
     axes.plot(*zip(*paths[row.method].values(), strict=True), "-o", color=colour, markersize=5)
     ends = (next(iter(paths[row.method])), next(reversed(paths[row.method])))
+    lengths = [x for points in paths.values() for x, _ in points.values()]
+    middle = (min(lengths) + max(lengths)) / 2
     for label, (x, y) in paths[row.method].items():
         if label == row.selected:
             axes.plot(x, y, "o", markersize=11, fillstyle="none", color=INK, markeredgewidth=1.2)
@@ -140,7 +181,9 @@ def draw_path(
             axes.annotate(
                 label,
                 (x, y),
-                xytext=(8, 5 if label == row.selected else -8),
+                # Into the panel: a point may have a long name.
+                xytext=(-8 if x > middle else 8, 5 if label == row.selected else -8),
+                ha="right" if x > middle else "left",
                 textcoords="offset points",
                 size=7.5,
                 color=INK if label == row.selected else MUTED,
@@ -179,6 +222,53 @@ def ranks(table: TableOne, styles: Mapping[str, Style]) -> Figure:
         axes, "", "", f"place (1 is best){' – ' if table.rank_stamp else ''}{table.rank_stamp}"
     )
     return figure
+
+
+@with_our_look
+def shares(table: TableOne, prompts: Mapping[str, Prompts]) -> Figure:
+    """The table's first column by how many prompts were trained on and which, a panel a reward.
+
+    prompts: method -> whom it learns from. Bars: standard deviation over seeds. All prompts are the
+    end of every line. Dotted: aligned methods that nobody chose prompts for.
+    """
+    cells = {line.method: line.cells[0] for line in table.lines if has_value(line.cells[0])}
+    rewards = list(dict.fromkeys(choice.reward for choice in prompts.values()))
+    places = sorted({choice.share for choice in prompts.values()})
+    figure, (row,) = panels(1, len(rewards), width=8.8, height=3.3, sharey=True)
+    ends = {}
+    for axes, reward in zip(row, rewards, strict=True):
+        own = {name: item for name, item in prompts.items() if item.reward == reward}
+        ends[axes] = [
+            end
+            for order, colour in ORDERS.items()
+            for end in draw_order(axes, own, cells, places, Style(order, colour))
+        ]
+        for name in cells.keys() - prompts.keys() - {"sft"}:
+            axes.axhline(cells[name].value, color=MUTED, linewidth=0.9, linestyle=":", zorder=1)
+        axes.set_xticks(range(len(places)), [f"{100 * share:g} %" for share in places])
+        describe(axes, f"Reward: {reward}", "", "share of the prompts")
+    row[0].set_ylabel(table.headings[0].column.title, parse_math=False)
+    return finish(figure, ends)
+
+
+def draw_order(
+    axes: Axes,
+    prompts: Mapping[str, Prompts],
+    cells: Mapping[str, Cell],
+    places: Sequence[float],
+    style: Style,
+) -> Ends:
+    """One line of `shares`; returns where it ends."""
+    found = sorted(
+        (places.index(item.share), cells[name].value, cells[name].spread or 0.0)
+        for name, item in prompts.items()
+        if name in cells and (item.order == style.title or item.share == 1)
+    )
+    if not found:
+        return []
+    x, y, spread = zip(*found, strict=True)
+    axes.errorbar(x, y, spread, color=style.colour, marker="o", markersize=5, capsize=3)
+    return [(x[-1], y[-1], style)]
 
 
 @with_our_look

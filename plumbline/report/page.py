@@ -1,14 +1,14 @@
 """The report: one HTML page that holds everything it shows and asks the network for nothing."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from plumbline.aggregate import Grid, TableOne
-from plumbline.report import tables
+from plumbline.aggregate import Grid, Protocol, TableOne
+from plumbline.report import protocol, tables
 from plumbline.report.templates import render
 
 
@@ -49,6 +49,7 @@ class Section:
     grid: Grid | None = None
     pictures: tuple[Picture, ...] = ()
     samples: tuple[Sample, ...] = ()
+    protocol: Protocol | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def page(content: PageContent) -> str:
         content=content,
         table_html=lambda table: Markup(tables.to_html(table)),
         grid_html=lambda grid: Markup(tables.grid_to_html(grid)),
+        protocol_html=lambda ways: Markup(protocol.to_html(ways)),
     )
 
 
@@ -86,9 +88,15 @@ def samples(responses: Mapping[str, Sequence[Mapping[str, Any]]], count: int) ->
     responses: method title -> `rows.RESPONSE` dicts.
     """
     by_title = {title: {row["id"]: row for row in rows} for title, rows in responses.items()}
-    shared = set.intersection(*(set(rows) for rows in by_title.values())) if by_title else set()
-    chosen = sorted(shared, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:count]
+    chosen = drawn(by_title.values(), count)
     return tuple(sample({title: rows[name] for title, rows in by_title.items()}) for name in chosen)
+
+
+def drawn(names: Iterable[Collection[str]], count: int) -> list[str]:
+    """The first `count` names, by a hash of each, that are in every one of the collections."""
+    found = [set(each) for each in names]
+    shared = set.intersection(*found) if found else set()
+    return sorted(shared, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:count]
 
 
 def sample(responses: Mapping[str, Mapping[str, Any]]) -> Sample:

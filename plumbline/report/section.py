@@ -1,7 +1,7 @@
 """One setting's part of the report, from its rows: table, grid, figures, samples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 from plumbline.aggregate import (
     Column,
     Grid,
-    RankRule,
+    Protocol,
     TableOne,
     points_matching,
     records,
-    table_one,
     validation_grid,
 )
 from plumbline.report import figures
 from plumbline.report.canvas import to_png, to_svg
 from plumbline.report.page import Picture, Section, samples
 from plumbline.report.styles import Style, method_styles
+from plumbline.schema import Prompts
 
 SAMPLES = 4
 LOG_RATIO_CAPTION = (
@@ -27,6 +27,11 @@ LOG_RATIO_CAPTION = (
     "completion; mean over seeds, band from the least to the greatest seed. Both panels share one "
     "scale. A chosen line below zero says that training made even the preferred completions less "
     "likely. A cross marks a line that ends early."
+)
+LIKELIHOOD_CAPTION = (
+    "Log-probability of held-out completions under the policy, on one scale, by what methods learn "
+    "from (arXiv:2505.23316v2, Figures 4 and 5); mean over seeds, band from the least to the "
+    "greatest seed. Grey line: where training starts."
 )
 PROGRESS_CAPTION = (
     "Answers to the same validation prompts while training. Above, levels; below, each seed's "
@@ -40,6 +45,12 @@ RANK_CAPTION = (
     "Small dots: a method's place in each column, larger where it had that place more often. "
     "Diamond: their mean."
 )
+SHARES_CAPTION = (
+    "Test, mean and standard deviation over seeds. Prompts by their preference variance under the "
+    "panel's reward (arXiv:2510.13022v1), which labels their pairs too; the fewer, the more often "
+    "each is seen: the steps are the same. Dotted: methods that learn from all prompts as the data "
+    "label them."
+)
 PRO_CAPTION = (
     "The regularizer over the difference δ of two log-ratios, divided by β (arXiv:2505.23316v2, "
     "Figure 3): (α/β) K(βδ), with K(d) the divergence of Bernoulli(σ(d)) from a fair coin. Equal "
@@ -52,42 +63,45 @@ class Choices:
     """What an experiment's report shows.
 
     select: the validation metric that chose the points; length: the validation metric drawn
-    against it. dynamics_point: the point that training curves are shown at ("beta=0.1"), besides
-    each method's selected one; "" for none. methods: all of them, in order; titles: their names.
+    against it; against: more of them. dynamics_point: the point that training curves are shown at
+    ("beta=0.1"), besides each method's selected one; "" for none. methods: all of them, in order;
+    titles: their names; feedback: what those that are trained learn from; prompts: of variants
+    whose prompts a reward chose.
     """
 
-    columns: tuple[Column, ...]
-    rank: RankRule
     select: Column
     length: Column
     methods: tuple[str, ...]
     titles: Mapping[str, str]
+    feedback: Mapping[str, str]
     dynamics_point: str = ""
+    prompts: Mapping[str, Prompts] = field(default_factory=dict)
+    against: tuple[Column, ...] = ()
 
 
 def section(
     title: str,
+    table: TableOne,
     choices: Choices,
     *,
     rows: Any,
     dynamics: Any,
     selected: Mapping[str, str],
     responses: Mapping[str, Sequence[Mapping[str, Any]]],
-    facts: Mapping[str, str],
+    protocol: Protocol | None = None,
     stamp: str = "",
 ) -> Section:
     """A setting's section, ready for `page.page`.
 
     rows, dynamics: this setting's, as dicts or DataFrames. selected: method -> its point.
     responses: method -> `rows.RESPONSE` dicts of its selected point, first seed; {} for no samples.
-    facts: notes of the table: data, model, selection rule, versions. stamp: printed in every cell.
+    protocol: where the whole grid was tested. stamp: printed in every cell of the grid.
     """
     rows, dynamics = records(rows), records(dynamics)
     names = {"methods": choices.methods, "titles": choices.titles, "stamp": stamp}
-    table = table_one(rows, choices.columns, choices.rank, facts=facts, **names)
-    quality, length = (
+    quality, *others = (
         validation_grid(rows, column, selected=selected, **names)
-        for column in (choices.select, choices.length)
+        for column in (choices.select, choices.length, *choices.against)
     )
     styles = method_styles(choices.methods, choices.titles)
     training = [
@@ -100,7 +114,12 @@ def section(
         title=title,
         table=table,
         grid=quality if filled(quality) else None,
-        pictures=(*training, *summary_pictures(table, quality, length, styles)),
+        protocol=protocol,
+        pictures=(
+            *training,
+            *summary_pictures(table, quality, others, styles),
+            *shares_pictures(table, choices.prompts),
+        ),
         samples=samples(answers, SAMPLES),
     )
 
@@ -126,7 +145,7 @@ def training_pictures(
     styles: Mapping[str, Style],
     where: str,
 ) -> list[Picture]:
-    """Log-ratios, and length and quality, at some points; those for which there are rows."""
+    """Likelihoods, and length and quality, at some points; those for which there are rows."""
     there = [row for row in dynamics if points.get(row["method"]) == row["point"]]
     found = {(row["split"], row["metric"]) for row in there}
     metrics = {
@@ -140,6 +159,11 @@ def training_pictures(
         figure = figures.log_ratios(there, points, styles)
         title = f"Chosen and rejected log-ratios {where}"
         pictures.append(picture(f"log_ratios_{suffix}", title, LOG_RATIO_CAPTION, figure))
+    kinds = {choices.feedback[row["method"]] for row in there}
+    if ("probe", "chosen_logprob") in found and len(kinds) > 1:
+        figure = figures.likelihoods(there, points, styles, choices.feedback)
+        title = f"Likelihood by kind of feedback {where}"
+        pictures.append(picture(f"likelihoods_{suffix}", title, LIKELIHOOD_CAPTION, figure))
     if metrics:
         figure = figures.progress(there, points, styles, metrics)
         title = f"Answers during training {where}"
@@ -148,18 +172,29 @@ def training_pictures(
 
 
 def summary_pictures(
-    table: TableOne, quality: Grid, length: Grid, styles: Mapping[str, Style]
+    table: TableOne, quality: Grid, others: Sequence[Grid], styles: Mapping[str, Style]
 ) -> list[Picture]:
-    """Quality against length over the grid, and the ranks; those for which there are numbers."""
+    """Quality against length and the like over the grid, and the ranks; those for which there are
+    numbers."""
     pictures = []
-    if filled(quality) and filled(length):
-        title = "Quality against length over the whole grid"
-        figure = figures.frontier(quality, length, styles)
-        pictures.append(picture("frontier", title, FRONTIER_CAPTION, figure))
+    for number, other in enumerate(others):
+        if filled(quality) and filled(other):
+            name = f"frontier_{other.column.metric}" if number else "frontier"
+            title = f"{quality.column.title} against {other.column.title} over the whole grid"
+            figure = figures.frontier(quality, other, styles)
+            pictures.append(picture(name, title, FRONTIER_CAPTION, figure))
     if any(line.rank.places for line in table.lines):
         figure = figures.ranks(table, styles)
         pictures.append(picture("ranks", "Ranks", RANK_CAPTION, figure))
     return pictures
+
+
+def shares_pictures(table: TableOne, prompts: Mapping[str, Prompts]) -> list[Picture]:
+    """What a choice of prompts does, where there was one and a number came of it."""
+    if not any(line.method in prompts and figures.has_value(line.cells[0]) for line in table.lines):
+        return []
+    title = f"{table.headings[0].column.title} by share of the prompts"
+    return [picture("shares", title, SHARES_CAPTION, figures.shares(table, prompts))]
 
 
 def pro_picture() -> Picture:

@@ -27,6 +27,7 @@ LATEX_SPECIALS = {
     "↓": r"$\downarrow$",
     "–": "--",
     "†": r"\textdagger{}",
+    "‡": r"\textdaggerdbl{}",
 }
 
 

@@ -1,7 +1,7 @@
 """How cells, ranks and headings are put into words; the same in every format."""
 
 from plumbline.aggregate import Cell, Clean, Grid, Heading, Rank, TableOne
-from plumbline.aggregate.notes import BRACKETS, CONTAMINATED, contaminated_words
+from plumbline.aggregate.notes import BRACKETS, BROKEN, CONTAMINATED, contaminated_words
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -44,10 +44,13 @@ def rank_text(rank: Rank) -> str:
 
 
 def heading_text(table: TableOne, heading: Heading) -> str:
-    """The column's title with its direction, and its judge where the column had to be split."""
+    """The column's title with its direction, its judge where the column had to be split, and a mark
+    where a control breaks it."""
     twins = [other for other in table.headings if other.column == heading.column]
     split = f" [{' '.join(filter(None, (heading.judge_label, f'v{heading.version}')))}]"
-    parts = (heading.column.title + (split if len(twins) > 1 else ""), ARROWS.get(heading.better))
+    mark = BROKEN if heading.broken else ""
+    title = heading.column.title + (split if len(twins) > 1 else "") + mark
+    parts = (title, ARROWS.get(heading.better))
     return " ".join(filter(None, parts))
 
 

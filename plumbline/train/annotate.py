@@ -1,4 +1,7 @@
-"""What some methods need to know of each completion token: a pass and a file for each such need."""
+"""What some methods need to know of the training rows: a pass and a file for each such need.
+
+Of most needs these are numbers of each completion token; of one, completions of the reference.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,12 @@ from plumbline.model.folder import load_tokenizer
 from plumbline.model.logprobs import Policy, token_logprobs
 from plumbline.model.sequences import Group
 from plumbline.plugins import MethodSpec
-from plumbline.rows import ANNOTATION
+from plumbline.rows import ANNOTATION, SAMPLE
 from plumbline.schema import Execution, Setting
 from plumbline.train.base import model_digest
-from plumbline.train.examples import Example, annotated, samples
+from plumbline.train.examples import Example, annotated, samples, with_samples
 from plumbline.train.reference import examples, fingerprint, write_in_parts
+from plumbline.train.samples import by_place, drawn, room
 from plumbline.train.start import start
 
 #: Numbers of each token of each completion of each group.
@@ -37,8 +41,8 @@ def _contrast(policies: list[Policy], groups: list[Group]) -> Numbers:
     ]
 
 
-#: The needs that a pass writes, each with what it makes of its models and some groups: the
-#: reference, or the auxiliary models of the need.
+#: The needs of tokens that a pass writes, each with what it makes of its models and some groups:
+#: the reference, or the auxiliary models of the need.
 PASSES: dict[str, Callable[[list[Policy], list[Group]], Numbers]] = {
     "token_reference": lambda policies, groups: token_logprobs(policies[0], groups),
     "token_contrast": _contrast,
@@ -61,12 +65,20 @@ def annotate(
                 "align.learning_rate, or leave out the methods that need it"
             )
     policies = [start(model, setting, execution)[0].eval() for model in models or [folders.sft]]
+    tokenizer = load_tokenizer(folders.sft.model)
+    given = examples(setting, folders, feedback, tokenizer)
+    if need in PASSES:
+        schema, rows_of = ANNOTATION, partial(_rows, partial(PASSES[need], policies))
+    else:
+        most, end = room(given, setting.align), tokenizer.eos_token_id
+        noise = setting.data.seed, execution.answers_per_batch
+        schema, rows_of = SAMPLE, partial(drawn, policies[0], most, end, *noise)
     write_in_parts(
         folders.annotation(feedback, need),
-        examples(setting, folders, feedback, load_tokenizer(folders.sft.model)),
-        ANNOTATION,
+        given,
+        schema,
         made_from(setting, folders, feedback, need),
-        partial(_rows, partial(PASSES[need], policies)),
+        rows_of,
     )
 
 
@@ -93,17 +105,30 @@ def with_needs(
     """
     if "token_sample" in spec.card.needs:
         given = annotated(given, "token_sample", samples(given, setting.data.seed))
-    for need in spec.annotated:
-        given = annotated(given, need, _read(setting, folders, spec.feedback, need))
+    for need in (need for need in spec.annotated if need in PASSES):
+        rows = _read(setting, folders, spec.feedback, need)
+        values = {(row["id"], row["index"]): row["values"] for row in rows}
+        given = annotated(given, need, values)
     return given
+
+
+def with_reference_samples(
+    given: list[Example], setting: Setting, folders: SettingFolder, count: int
+) -> list[Example]:
+    """Pairs with the first `count` samples of the reference behind them.
+
+    Raises IntegrityError where these were drawn from another model or for other data.
+    """
+    rows = _read(setting, folders, "pairs", "reference_samples")
+    return with_samples(given, by_place(rows), count)
 
 
 def _read(
     setting: Setting, folders: SettingFolder, feedback: str, need: str
-) -> dict[tuple[str, int], list[float]]:
+) -> list[dict[str, Any]]:
     path = folders.annotation(feedback, need)
     if not is_current(path, made_from(setting, folders, feedback, need)):
         raise IntegrityError(
             f"{path} was made from another model or other data; delete it and run again"
         )
-    return {(row["id"], row["index"]): row["values"] for row in read_rows(path)}
+    return read_rows(path)

@@ -19,6 +19,7 @@ from plumbline.model.canary import canary
 from plumbline.model.folder import load, load_pretrained, save, scratch_model
 from plumbline.model.head import check_head
 from plumbline.model.tokenizer import byte_bpe, completion_ids, prompt_ids, word_tokenizer
+from plumbline.provenance import leave_trace
 from plumbline.schema import Execution, ScratchModel, Setting, Sft
 from plumbline.splits import Message
 from plumbline.toyland.world import VOCABULARY
@@ -33,6 +34,7 @@ def pretrain(setting: Setting, folders: SettingFolder, execution: Execution) -> 
     The canary conversation is rendered, and its log-probabilities are held against the model's own
     logits, before anything is trained.
     """
+    started = time.perf_counter()
     with lock(folders.pretrain.folder):
         model, tokenizer, texts = _start(setting, folders)
         proof = _canary(tokenizer, folders)
@@ -44,10 +46,12 @@ def pretrain(setting: Setting, folders: SettingFolder, execution: Execution) -> 
             place = Place(folders.pretrain.work, execution.checkpoint_every, made_from)
             log = fit(model, texts, setting.pretrain, seed, place, execution).log
         _finish(model, tokenizer, folders.pretrain, {"canary": proof, "log": log})
+        leave_trace(folders.pretrain.record, started)
 
 
 def sft(setting: Setting, folders: SettingFolder, execution: Execution) -> None:
     """Write `sft/`: the base model fine-tuned on demonstrations or on chosen completions."""
+    started = time.perf_counter()
     with hold(folders.sft.folder):
         model, tokenizer = load(folders.pretrain.model, execution.attention)
         fitted = Fitted([], None)
@@ -66,6 +70,7 @@ def sft(setting: Setting, folders: SettingFolder, execution: Execution) -> None:
             fitted = fit(model, texts, setting.sft, seed, place, execution)
         if first():
             _finish(model, tokenizer, folders.sft, {"log": fitted.log}, fitted.weights)
+            leave_trace(folders.sft.record, started)
 
 
 def _trainer(recipe: Sft, tokenizer: PreTrainedTokenizerBase) -> Callable[..., Fitted]:
@@ -96,7 +101,9 @@ def _tokenizer(choice: ScratchModel, documents: list[str]) -> PreTrainedTokenize
         return word_tokenizer(VOCABULARY)
     if choice.vocabulary is None:
         raise ConfigError("model.vocabulary: byte_bpe needs the number of tokens, e.g. 2048")
-    return byte_bpe(documents, choice.vocabulary)
+    tokenizer = byte_bpe(documents, choice.vocabulary)
+    tokenizer.chat_template = choice.chat_template or tokenizer.chat_template
+    return tokenizer
 
 
 def _canary(tokenizer: PreTrainedTokenizerBase, folders: SettingFolder) -> dict[str, Any]:
@@ -140,7 +147,7 @@ def _finish(
     """Save the model, then the record that declares it complete."""
     save(model, tokenizer, folder.model, weights)
     record |= {"model": folder_digest(folder.model), "engine": ENGINE}
-    write_json(folder.record, record | {"finished": time.time()})
+    write_json(folder.record, record)
     shutil.rmtree(folder.work, ignore_errors=True)
 
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from plumbline.artifacts import derive_seed
 from plumbline.errors import DataError
 from plumbline.model.logprobs import row_length
-from plumbline.model.sequences import Group
+from plumbline.model.sequences import Group, Ids
 from plumbline.model.tokenizer import completion_ids, prompt_ids
 from plumbline.schema import Align
 
@@ -24,8 +24,8 @@ from plumbline.schema import Align
 class Example:
     """One unit of the global batch: a prompt with K completions.
 
-    Pairs: K = 2, chosen first; K = 4 with the same two without their traces, where a method needs
-    them. Singles: K = 1. Lists: K = N. references: summed reference
+    Pairs: K = 2, chosen first; behind them the same two without their traces, or completions of the
+    reference, where a method needs them. Singles: K = 1. Lists: K = N. references: summed reference
     log-probabilities, nats, one per completion. mismatched: another prompt's completion (singles).
     cut: tokens that truncation removed. embedding [H], propensity, label: of `batches.OF_EXAMPLES`,
     None unless needed. annotations: by need, a number for each completion token.
@@ -113,8 +113,8 @@ def _example(
 def labelled(examples: Sequence[Example], scores: Sequence[Sequence[float]]) -> list[Example]:
     """Examples with other labels, from a score of each completion; see `data.labels`.
 
-    Of a pair the completion with the higher score is chosen, a single is desirable above 1/2.
-    What belongs to a completion goes where it goes.
+    Of a pair the completion with the higher score is chosen, of equal ones the first; a single is
+    desirable above 1/2. What belongs to a completion goes where it goes.
     """
     return [_labelled(example, own) for example, own in zip(examples, scores, strict=True)]
 
@@ -124,7 +124,7 @@ def _labelled(example: Example, scores: Sequence[float]) -> Example:
         return replace(example, scores=tuple(scores))
     if example.desirable is not None:
         return replace(example, desirable=scores[0] > 0.5)
-    return example if scores[0] > scores[1] else turned(example)
+    return example if scores[0] >= scores[1] else turned(example)
 
 
 def turned(example: Example) -> Example:
@@ -173,6 +173,24 @@ def with_traceless(examples: Sequence[Example], others: Sequence[Example]) -> li
         )
         for item, other in zip(examples, others, strict=True)
     ]
+
+
+def with_samples(
+    examples: Sequence[Example], drawn: Mapping[tuple[str, int], tuple[Ids, float]], count: int
+) -> list[Example]:
+    """Pairs with `count` completions of the reference behind them.
+
+    drawn: token ids and reference log-probability, by (example id, index).
+    """
+    return [_with_samples(item, [drawn[item.id, row] for row in range(count)]) for item in examples]
+
+
+def _with_samples(example: Example, drawn: Sequence[tuple[Ids, float]]) -> Example:
+    return replace(
+        example,
+        completions=example.completions + tuple(tuple(ids) for ids, _ in drawn),
+        references=example.references + tuple(logprob for _, logprob in drawn),
+    )
 
 
 def with_embeddings(

@@ -24,6 +24,7 @@ from plumbline.model.head import LogSquares, Reading
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import Group, Sequences
 from plumbline.plugins import MethodSpec, load_method, load_relabel
+from plumbline.schema import ClassWeights
 from plumbline.train.examples import Example
 
 #: Needs that are numbers of the policy's own logits, by the frozen reference.
@@ -111,17 +112,23 @@ class Objective:
     """A method at a grid point, ready to turn log-probabilities into coefficients.
 
     relabel: from a batch to the labels [B] that its examples keep; None unless `label` is needed.
-    readings: what it needs of the policy's logits beside log-probabilities, by need.
+    readings: what it needs of the policy's logits beside log-probabilities, by need. weights: of
+    the classes of binary feedback.
     """
 
     spec: MethodSpec
     loss: Callable[[Any], Tensor]
     relabel: Callable[[Any], Tensor] | None = None
     readings: Mapping[str, Callable[[Sequences], Reading]] = field(default_factory=dict)
+    weights: ClassWeights = ClassWeights()
 
     @classmethod
     def of(
-        cls, spec: MethodSpec, point: dict[str, float], reference: Policy | None = None
+        cls,
+        spec: MethodSpec,
+        point: dict[str, float],
+        reference: Policy | None = None,
+        weights: ClassWeights | None = None,
     ) -> Objective:
         """The objective of a method file at hyperparameters `point`.
 
@@ -129,7 +136,8 @@ class Objective:
         """
         readings = {name: READERS[name](reference) for name in spec.card.needs if name in READERS}
         relabel = _relabel(spec, point) if "label" in spec.card.needs else None
-        return cls(spec, partial(load_method(spec), **point), relabel, readings)
+        loss = partial(load_method(spec), **point)
+        return cls(spec, loss, relabel, readings, weights or ClassWeights())
 
     def forward(self, policy: Callable[..., Tensor], inputs: Inputs) -> Tensor:
         """[R, S, T]: of every completion first the token log-probabilities, then the readings."""
@@ -156,8 +164,15 @@ class Objective:
                 f"{self.spec.name} returned shape {tuple(losses.shape)}; must be one loss per "
                 f"example, ({len(inputs.ids)},), unreduced"
             )
+        losses = losses * self._class_weights(inputs)
         (gradient,) = torch.autograd.grad(losses.sum() / examples, leaf)
         return losses.detach(), gradient
+
+    def _class_weights(self, inputs: Inputs) -> Tensor | float:
+        """A factor for each example's loss, [B]; 1 where feedback has no classes."""
+        if inputs.desirable is None:
+            return 1.0
+        return torch.where(inputs.desirable, self.weights.desirable, self.weights.undesirable)
 
     @torch.no_grad()
     def relabelled(self, tokens: Tensor, inputs: Inputs) -> Tensor:
@@ -188,6 +203,8 @@ class Objective:
         if "traceless" in self.spec.card.needs:
             rejected, *others = rest
             return Pairs(first, rejected, {"traceless": Pairs(*others)})
+        if "reference_samples" in self.spec.card.needs:
+            return Pairs(first, rest[0], {"reference_samples": self._column(whole, slice(2, None))})
         if self.spec.feedback == "pairs":
             return Pairs(first, *rest)
         return Singles(first, inputs.desirable, self._mismatched(inputs, mismatched))
@@ -210,7 +227,7 @@ class Objective:
         needed = {name: value for item in needs for name, value in item.items()}
         return Completions(tokens.sum(-1), counts, needed)
 
-    def _column(self, whole: Completions, index: int) -> Completions:
+    def _column(self, whole: Completions, index: int | slice) -> Completions:
         needed = {name: value[:, index] for name, value in whole.needed.items()}
         return Completions(whole.policy[:, index], whole.tokens[:, index], needed)
 
@@ -229,7 +246,7 @@ def beside_reference(spec: MethodSpec) -> bool:
 def _relabel(spec: MethodSpec, point: dict[str, float]) -> Callable[[Any], Tensor]:
     """A file's `relabel` at a grid point; it takes those hyperparameters that it names."""
     function = load_relabel(spec)
-    values = {item.name: item.default for item in spec.hyperparameters} | point
+    values = spec.values(point)
     _, *names = signature(function).parameters
     return partial(function, **{name: values[name] for name in names})
 

@@ -6,6 +6,7 @@ And, where a method asks for it, a pass over the prompts alone for their embeddi
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
 from plumbline.layout import parts as parts_of
 from plumbline.model.logprobs import Policy, mean_hidden, row_length, sequence_logprobs
+from plumbline.provenance import leave_trace
 from plumbline.rows import REFERENCE
 from plumbline.schema import Align, Execution, Setting
 from plumbline.train.base import model_digest
@@ -49,7 +51,7 @@ def view(setting: Setting, rows: list[dict[str, Any]], feedback: str) -> list[di
     if feedback == "traceless":
         return views.traceless(rows, setting.data.trace_end)
     if feedback == "singles":
-        return views.singles(rows, setting.data.seed)
+        return views.singles(rows, setting.data.seed, setting.data.keep.model_dump())
     return views.lists(rows, setting.align.responses, setting.data.seed)
 
 
@@ -118,7 +120,7 @@ def write_in_parts(
     rows_of: the rows of some examples, each with `id` and `index`. Parts lie beside `path` while
     the pass runs.
     """
-    work = parts_of(path)
+    started, work = time.perf_counter(), parts_of(path)
     with lock(work):
         parts = [
             _part(
@@ -130,6 +132,7 @@ def write_in_parts(
         places = {item.id: place for place, item in enumerate(given)}
         table.sort(key=lambda row: (places[row["id"]], row["index"]))
         write_rows(path, table, schema, made_from)
+        leave_trace(path, started)
     shutil.rmtree(work)
 
 
@@ -162,6 +165,7 @@ def embeddings(
 ) -> None:
     """Write `embeddings/{feedback}.parquet` for the train split: of each example's prompt, the
     mean last hidden state of the SFT model over its tokens. Equal prompts are passed once."""
+    started = time.perf_counter()
     policy, tokenizer = start(folders.sft, setting, execution)
     policy.eval()
     given = examples(setting, folders, feedback, tokenizer)
@@ -170,6 +174,7 @@ def embeddings(
     vectors = {item.id: found[item.prompt] for item in given}
     path = folders.embeddings(feedback)
     write_vectors(path, vectors, fingerprint(setting, folders, feedback))
+    leave_trace(path, started)
 
 
 def referenced_examples(
@@ -185,11 +190,16 @@ def referenced_examples(
 
 
 def with_labels(
-    given: list[Example], setting: Setting, folders: SettingFolder, feedback: str, rule: str
+    given: list[Example],
+    setting: Setting,
+    folders: SettingFolder,
+    feedback: str,
+    relabelling: dict[str, Any],
 ) -> list[Example]:
-    """All training examples as a key of `labels.RULES` labels them."""
+    """All training examples with other labels. relabelling: see `schema.Variant`."""
     rows = training_rows(setting, folders, feedback)
-    return labelled(given, labels.scores(rows, feedback, rule, setting.data.seed))
+    rule = {"labels": "given"} | relabelling
+    return labelled(given, labels.scores(rows, feedback, seed=setting.data.seed, **rule))
 
 
 def with_prompts(

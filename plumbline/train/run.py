@@ -29,10 +29,11 @@ from plumbline.model.folder import load_pretrained, load_tokenizer, save
 from plumbline.model.logprobs import Policy
 from plumbline.plugins import SFT, MethodSpec
 from plumbline.prompts import prompts_of
+from plumbline.provenance import leave_trace
 from plumbline.rows import DYNAMICS, PROBE
-from plumbline.schema import Setting
+from plumbline.schema import Align, Prompts, Setting
 from plumbline.train.align import Divergence, Dynamics, align
-from plumbline.train.annotate import made_from, with_needs
+from plumbline.train.annotate import made_from, with_needs, with_reference_samples
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise, with_traceless
 from plumbline.train.geometry import choose, first, hold
@@ -44,6 +45,8 @@ from plumbline.train.reference import (
     with_labels,
     with_prompts,
 )
+from plumbline.train.rewards import chosen_pairs
+from plumbline.train.rewards import made_from as rewarded_from
 from plumbline.train.start import start
 from plumbline.train.trainer import Place
 
@@ -69,9 +72,22 @@ class Bench:
         return self.experiment.method(self.method)
 
     @property
-    def labels(self) -> str:
-        """What it learns from: the data's own labels, or a control's."""
-        return self.experiment.labels(self.method)
+    def relabelling(self) -> dict[str, Any]:
+        """How the labels that it learns from differ from the data's own."""
+        return self.experiment.relabelling(self.method)
+
+    @property
+    def prompts_kept(self) -> Prompts | None:
+        """Which prompts it learns from, where not from all."""
+        return self.experiment.prompts(self.method)
+
+    @property
+    def recipe(self) -> Align:
+        """The setting's; a share of the prompts is seen as often as gives it the steps of all."""
+        recipe = self.setting.align
+        if self.prompts_kept is None:
+            return recipe
+        return recipe.model_copy(update={"epochs": round(recipe.epochs / self.prompts_kept.share)})
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -94,11 +110,21 @@ class Bench:
             given = with_traceless(given, self.labelled(others))
         return with_prompts(given, *where, self.spec.card.needs)
 
+    def examples_at(self, point: dict[str, float]) -> list[Example]:
+        """The training examples, with as many samples of the reference as a grid point asks for."""
+        if "reference_samples" not in self.spec.card.needs:
+            return self.examples
+        count = int(self.spec.values(point)["samples"])
+        return with_reference_samples(self.examples, self.setting, self.folders, count)
+
     def labelled(self, given: list[Example]) -> list[Example]:
-        """Examples with a control's labels; the data's own need no second look at the rows."""
-        if self.labels == "given":
+        """Examples with a variant's labels, or those that a reward chose with its own; the data's
+        own need no second look at the rows."""
+        if self.prompts_kept:
+            return chosen_pairs(given, self.setting, self.folders, self.prompts_kept)
+        if not self.relabelling:
             return given
-        return with_labels(given, self.setting, self.folders, self.spec.feedback, self.labels)
+        return with_labels(given, self.setting, self.folders, self.spec.feedback, self.relabelling)
 
     @cached_property
     def held_out(self) -> list[Example]:
@@ -136,6 +162,7 @@ class Bench:
             seconds = round(time.perf_counter() - started, 3)
             if first():
                 write_json(run.record, {"parts": parts, "seconds": seconds, **outcome})
+                leave_trace(run.record, started)
                 shutil.rmtree(run.work, ignore_errors=True)
         return outcome["status"]
 
@@ -154,12 +181,16 @@ class Bench:
         if self.method in self.experiment.models:
             choice = self.experiment.models[self.method]
             return {"engine": ENGINE, "given": choice.model_dump(exclude={"title"})}
-        # Without the key where labels are the data's own, so that older records stay current.
-        others = {} if self.labels == "given" else {"labels": self.labels}
+        # Nothing of the data's own labels and prompts, so that older records stay current.
+        others = dict(self.relabelling)
+        if self.prompts_kept:
+            others["prompts"] = self.prompts_kept.model_dump() | {
+                "reward": rewarded_from(self.setting, self.folders, self.prompts_kept.reward)
+            }
         return {
             "method": self.spec.digest,
             **others,
-            "recipe": self.setting.align.model_dump(),
+            "recipe": self.recipe.model_dump(),
             **fingerprint(self.setting, self.folders, self.spec.feedback),
             **{
                 need: made_from(self.setting, self.folders, self.spec.feedback, need)
@@ -185,20 +216,22 @@ class Bench:
 
     def align(self, run: Run, parts: Row) -> Row:
         """Train and save; a divergence is an outcome."""
-        recipe, execution = self.setting.align, self.experiment.execution
+        recipe, execution = self.recipe, self.experiment.execution
         policy, _ = start(self.folders.sft, self.setting, execution)
         adapted = recipe.adapter and attach(policy.model, recipe.adapter)
         if execution.gradient_checkpointing:
             policy.model.gradient_checkpointing_enable({"use_reentrant": False})
         batch = getattr(recipe.batch, self.spec.feedback)
-        longest = max(self.examples, key=lambda item: item.length).group
+        given = self.examples_at(self.point(run))
+        longest = max(given, key=lambda item: item.length).group
         shape = choose(policy, longest, batch, execution)
-        objective = Objective.of(self.spec, self.point(run), self.beside())
+        weights = recipe.class_weights
+        objective = Objective.of(self.spec, self.point(run), self.beside(), weights)
         probe = self.probe(run.seed)
         torch.manual_seed(derive_seed("align", run.seed))
         place = Place(run.work, execution.checkpoint_every, parts)
         try:
-            aligned = align(policy, self.examples, objective, recipe, shape, run.seed, probe, place)
+            aligned = align(policy, given, objective, recipe, shape, run.seed, probe, place)
         except Divergence as failure:
             self._log(run, failure.dynamics, probe)
             shutil.rmtree(run.model, ignore_errors=True)
@@ -214,8 +247,8 @@ class Bench:
         return {
             "status": "ok",
             "model": folder_digest(run.model),
-            "examples": len(self.examples),
-            "tokens_cut": sum(example.cut for example in self.examples),
+            "examples": len(given),
+            "tokens_cut": sum(example.cut for example in given),
             "geometry": {"batch": shape.batch, "micro": shape.micro, "processes": shape.world},
         }
 

@@ -7,6 +7,7 @@ the weight decay.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -14,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
 from plumbline.schema import Execution, Sft
-from plumbline.train.geometry import Geometry, solve
+from plumbline.train.geometry import solve
 from plumbline.train.language import Fitted, Text, in_order
 from plumbline.train.trainer import Place, gathered, resume
 
@@ -28,14 +29,13 @@ def fit(
     execution: Execution,
     tokenizer: PreTrainedTokenizerBase,
 ) -> Fitted:
-    """Fine-tune `model` in place, from its newest checkpoint on, on completions only.
-
-    execution.micro_batch: a number; `auto` is the whole batch.
-    """
-    micro = None if execution.micro_batch == "auto" else execution.micro_batch
+    """Fine-tune `model` in place, from its newest checkpoint on, on completions only."""
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(recipe, seed, place, execution, solve(recipe.batch, micro)),
+        args=SFTConfig(
+            **arguments(recipe, seed, place, execution),
+            dataset_kwargs={"skip_prepare_dataset": True},
+        ),
         train_dataset=Dataset.from_list([_row(text) for text in in_order(texts, recipe, seed)]),
         processing_class=tokenizer,
     )
@@ -48,10 +48,14 @@ def _row(text: Text) -> dict[str, list[int]]:
     return {"input_ids": given + predicted, "labels": [-100] * len(given) + predicted}
 
 
-def _arguments(
-    recipe: Sft, seed: int, place: Place, execution: Execution, geometry: Geometry
-) -> SFTConfig:
-    return SFTConfig(
+def arguments(recipe: Sft, seed: int, place: Place, execution: Execution) -> dict[str, Any]:
+    """The settings of a trainer of TRL that follows a recipe.
+
+    execution.micro_batch: a number; `auto` is the whole batch.
+    """
+    micro = None if execution.micro_batch == "auto" else execution.micro_batch
+    geometry = solve(recipe.batch, micro)
+    return dict(
         output_dir=str(place.folder),
         seed=seed,
         max_steps=recipe.steps,
@@ -68,7 +72,6 @@ def _arguments(
         bf16=recipe.precision == "bf16",
         gradient_checkpointing=execution.gradient_checkpointing,
         max_length=None,
-        dataset_kwargs={"skip_prepare_dataset": True},
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
         logging_steps=50,

@@ -16,7 +16,7 @@ HOME = PACKAGE.parent
 #: Each floor imports itself and those above it.
 FLOORS = [
     "errors rows splits contracts batches chat",
-    "layout artifacts",
+    "layout artifacts provenance",
     "toyland",
     "plugins schema mistakes config",
     "stats",
@@ -131,6 +131,7 @@ print(*({heavy} & sys.modules.keys()))
 def test_stages_without_a_model_never_load_torch():
     light = {"data", "toyland", "judge", "aggregate", "report", "stats", "config", "plugins"}
     light |= {"targets", "score", "select", "layout", "artifacts", "rows", "splits", "contracts"}
+    light |= {"provenance", "operate"}
     names = [
         ".".join(path.relative_to(HOME).with_suffix("").parts).removesuffix(".__init__")
         for path in MODULES

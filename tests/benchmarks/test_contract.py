@@ -122,6 +122,7 @@ def answered(rows, answer):
             "answers": [answer + " ." * (index % 3)] * (1 + len(row["follow_ups"])),
             "finished": [True] * (1 + len(row["follow_ups"])),
             "tokens": [len(answer.split())] * (1 + len(row["follow_ups"])),
+            "logratios": [0.5] * (1 + len(row["follow_ups"])),
         }
         for index, row in enumerate(rows)
     ]

@@ -107,3 +107,13 @@ def test_toy_batch_learns_through_its_weights_but_not_through_the_mismatched():
     assert (batch.completion.logratio == 0).all()
     assert batch.completion.policy.requires_grad
     assert not batch.mismatched.policy.requires_grad
+
+
+def test_samples_of_the_reference_are_two_columns_with_the_declared_needs():
+    batch = examples.random_batch(Pairs, seed=0)
+    assert batch.reference_samples.policy.shape == (examples.ROWS, 2)
+    seen = examples.restricted(batch, ("reference_samples",))
+    with pytest.raises(MethodError):
+        seen.reference_samples.logratio  # noqa: B018
+    [leaf] = examples.leaves_of(seen)["reference_samples"]
+    assert leaf is seen.reference_samples.policy

@@ -20,6 +20,7 @@ BROKEN = Path(__file__).parent / "broken"
         ("nan_at_extremes", "finite", "at log-ratios of +-1e4 the loss is nan"),
         ("ignored_mask", "padding", "take tokens by token_mask"),
         ("no_default", "signature", "'beta' has no default; give the paper's"),
+        ("uncounted_samples", "signature", "say how many: *, samples: Samples = 16"),
         ("undeclared_need", "needs", "write needs=('reference',)"),
         ("undeclared_coupling", "microbatches", "write coupled=True"),
         ("coupled_labels", "relabelling", "new label depends on the others"),

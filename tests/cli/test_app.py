@@ -12,8 +12,8 @@ from plumbline import errors
 from plumbline.cli.app import app
 
 STAGES = (
-    "data pretrain sft reference embed auxiliary annotate align generate score select aggregate "
-    "report"
+    "data pretrain sft reference embed auxiliary reward annotate align generate score select "
+    "aggregate report"
 ).split()
 COMMANDS = {item.name or item.callback.__name__: item for item in app.registered_commands}
 NAMES = list(COMMANDS)

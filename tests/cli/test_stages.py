@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,11 +14,13 @@ from scripted import says, upstream
 from plumbline import config, schema
 from plumbline.artifacts import lock, read_json, read_rows, read_vectors, write_json
 from plumbline.cli import generate as generate_stage
+from plumbline.cli import report as report_stage
 from plumbline.cli import score as score_stage
 from plumbline.errors import IntegrityError
 from plumbline.layout import selected
 from plumbline.model.folder import load
 from plumbline.model.tokenizer import prompt_ids
+from plumbline.report.sweep import Place
 from plumbline.targets import targets
 
 POINTS = ["beta=0.1", "beta=0.3"]
@@ -79,6 +82,14 @@ def test_embeddings_are_written_for_who_asks_for_them(done, command):
     assert not path.exists(), "nobody has"
     command("embed", "tiny.yaml", done.folders.name, "pairs")
     assert len(read_vectors(path)) == len(read_rows(done.folders.data("train")))
+
+
+def test_rewards_are_written_for_who_asks_for_them(done, command):
+    path = done.folders.rewards("words")
+    assert not path.exists(), "nobody has"
+    said = command("reward", "tiny.yaml", done.folders.name, "words")
+    assert 0 < len(read_rows(path)) < len(read_rows(done.folders.data("train")))
+    assert said.count("words: prefers what was chosen in ") == 4
 
 
 def test_align_says_how_each_run_ended_and_makes_none_twice(done, command):
@@ -206,6 +217,25 @@ def test_a_model_trained_elsewhere_has_a_line_of_its_own(done, command, tmp_path
     assert "Trained elsewhere" in said and f"{done.folders.sft.model} at main" in said
 
 
+def test_answers_have_log_ratios_to_the_reference_where_a_benchmark_reads_them(done):
+    """None of SFT to itself; of a model trained elsewhere nobody knows its reference."""
+    raw = done.experiment.model_dump()
+    raw["benchmarks"]["reference_kl"] = {"limit": 4, "max_new_tokens": 6}
+    raw["models"]["elsewhere"] = {"path": str(done.folders.sft.model)}
+    chosen = config.parse(raw)
+    for target in targets(chosen, "validation", [done.records[0], done.records[2]]):
+        generate_stage.respond(chosen, "validation", target, ["reference_kl"])
+        rows = read_rows(target.evaluation.responses("reference_kl"))
+        ratios = [row["logratios"] for row in rows]
+        assert all(one == [0.0] for one in ratios) is (target.method == "sft")
+        assert len(ratios) == 4 and all(len(one) == 1 for one in ratios)
+        others = read_rows(target.evaluation.responses("toyland"))
+        answers = {row["id"]: row["answers"] for row in others}
+        assert all(row["answers"] == answers[row["id"]] for row in rows), "the same are judged"
+        assert {tuple(row["logratios"]) for row in others} == {(None,)}
+    assert generate_stage.reference(chosen, replace(target, method="elsewhere")) is None
+
+
 def test_a_diverged_run_gives_no_answers(done):
     run = done.folders.run("dpo", "beta=9.0", 0)
     write_json(run.record, {"status": "diverged", "model": None, "step": 1, "examples": []})
@@ -232,6 +262,28 @@ def test_the_best_point_is_tested_and_no_other(done):
     assert choice["point"] == max(POINTS, key=values.__getitem__)
     rows = read_rows(selected(done.folders, "tiny", "dpo", 0).rows("toyland"))
     assert {(row["point"], row["split"]) for row in rows} == {(choice["point"], "test")}
+
+
+def test_a_sweep_is_over_selected_points_and_variants_are_on_the_line_of_their_method(done):
+    raw = done.experiment.model_dump()
+    raw["report"]["sweep"] = {"key": "beta", "title": "Beta"}
+    chosen = config.parse(raw)
+    point = read_json(done.choices[0])["point"]
+    found = report_stage._places(chosen)
+    assert found == {
+        (done.folders.name, "sft"): Place("sft", None),
+        (done.folders.name, "dpo"): Place("dpo", float(point.removeprefix("beta="))),
+    }
+    [drawn] = report_stage._sweep(chosen)
+    assert drawn.name == "sweep" and not report_stage._sweep(done.experiment)
+    raw["methods"] |= {
+        "noisy": {"like": "dpo", "flip": 0.1},
+        "chance": {"like": "dpo", "labels": "random"},
+    }
+    wider = config.parse(raw)
+    assert report_stage._line_of(wider, "noisy", 0.1) == "dpo"
+    assert report_stage._line_of(wider, "noisy", None) == "noisy"
+    assert report_stage._line_of(wider, "chance", 0.1) == "chance"
 
 
 def test_nothing_is_scored_twice(done, command):

@@ -17,6 +17,9 @@ def variants(place) -> config.Experiment:
         "long": {"like": "pro_s", "labels": "longer"},
         "rates": {"like": "pro_s", "labels": "win_rate"},
         "strict": {"like": "dpo", "beta": 1},
+        "few": {"like": "dpo", "prompts": {"reward": "head", "share": 0.1, "order": "lowest"}},
+        "noisy": {"like": "dpo", "flip": 0.2},
+        "noisy_rates": {"like": "pro_s", "labels": "win_rate", "flip": 0.05},
     }
     return config.parse(raw)
 
@@ -31,10 +34,21 @@ def test_a_variant_says_what_it_is(variants):
         "long": "PRO-S (longer-is-better labels)",
         "rates": "PRO-S (win-rate scores)",
         "strict": "DPO (strict)",
+        "few": "DPO (10 % lowest by head)",
+        "noisy": "DPO (20 % of labels flipped)",
+        "noisy_rates": "PRO-S (win-rate scores, 5 % of labels flipped)",
     }
 
 
 def test_controls_are_not_ranked_and_other_variants_are(variants):
     rule = rank_rule(variants)
     assert dict(rule.barred) == dict.fromkeys(("chance", "wrong", "long"), "a control")
-    assert rule.ranked(variants.methods) == ("dpo", "pro_s", "rates", "strict")
+    assert rule.ranked(variants.methods) == (
+        "dpo",
+        "pro_s",
+        "rates",
+        "strict",
+        "few",
+        "noisy",
+        "noisy_rates",
+    )

@@ -68,6 +68,16 @@ def test_the_record_counts_the_labels_of_each_class(tmp_path: Path, prompts) -> 
     assert paired["labels"] == {"desirable": len(kept), "undesirable": len(kept)}
 
 
+def test_the_record_counts_what_is_kept_of_each_class(tmp_path: Path, prompts) -> None:
+    """All rows stay in the files: pairs and lists are as they were."""
+    data = from_rows(tmp_path, feedback(prompts), keep={"undesirable": 0.2})
+    record = build(data, tmp_path)
+    rows = read_rows(tmp_path / "train.parquet")
+    assert len(rows) == record["labels"]["desirable"] == len(pairs(rows))
+    kept = [item for item in singles(rows, 0, data.keep.model_dump()) if not item["desirable"]]
+    assert 0 < record["labels"]["undesirable"] == len(kept) < len(rows) / 2
+
+
 def test_every_prompt_lies_in_the_split_of_its_hash(tmp_path: Path, prompts) -> None:
     record = build(from_rows(tmp_path, feedback(prompts)), tmp_path)
     assert contents(tmp_path, "train") == [text for text in prompts if bucket(text) < 800]

@@ -31,7 +31,7 @@ VIEWS = {
 
 def test_the_experiment_file_and_the_rules_know_the_same_names():
     named = Variant.model_fields["labels"].annotation.__args__
-    assert ["given", *RULES] == list(named) == ["given", *LABELS]
+    assert list(RULES) == list(named) == ["given", *LABELS]
     assert CONTROLS.items() < LABELS.items()
 
 
@@ -120,3 +120,26 @@ def test_scores_only_change_hands(given_scores, labels, seed):
     item = {"id": "x", "completions": texts, "scores": given_scores}
     [found] = scores([item], "lists", labels, seed)
     assert sorted(found) == sorted(given_scores)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_each_row_is_mislabelled_with_the_probability_asked_for(rate):
+    """Of 400 pairs, give or take 4 standard deviations of a binomial count."""
+    found = Counter(map(tuple, scores(VIEWS["pairs"], "pairs", "given", 0, flip=rate)))
+    assert set(found) == {(1, 0), (0, 1)}
+    assert abs(found[0, 1] - 400 * rate) < 4 * (400 * rate * (1 - rate)) ** 0.5
+
+
+def test_who_is_mislabelled_stays_so_at_higher_rates_and_agrees_between_views():
+    few, many = (scores(VIEWS["pairs"], "pairs", "given", 7, flip=rate) for rate in (0.1, 0.3))
+    assert all(more == [0, 1] for less, more in zip(few, many, strict=True) if less == [0, 1])
+    twice = scores(singles(PAIRS, seed=0), "singles", "given", 7, flip=0.3)
+    assert [a + b for a, b in zip(twice[::2], twice[1::2], strict=True)] == many
+    assert scores(VIEWS["pairs"], "pairs", "given", 8, flip=0.3) != many
+
+
+def test_noise_comes_after_the_rule_and_turns_every_score_of_a_row():
+    honest, noisy = (scores(VIEWS["lists"], "lists", "win_rate", 0, flip=f) for f in (0.0, 0.4))
+    changed = [(old, new) for old, new in zip(honest, noisy, strict=True) if old != new]
+    assert 0 < len(changed) < len(honest)
+    assert all(new == [1 - score for score in old] for old, new in changed)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from plumbline.data.views import (
     best_against_random,
     best_first,
+    classes,
     common_kinds,
     derangement,
     lists,
@@ -75,6 +76,41 @@ def test_a_pair_is_two_singles_with_the_other_prompts_completion_beside_each() -
     assert [item["desirable"] for item in (first, second, third, fourth)] == [True, False] * 2
     assert {first["mismatched"], second["mismatched"]} == {"fine", "poor"}
     assert {third["mismatched"], fourth["mismatched"]} == {"good", "bad"}
+
+
+ROWS = [row(str(index), f"q {index}", ["a", "b"], chosen=0, rejected=1) for index in range(4000)]
+
+
+def test_a_share_of_a_class_is_kept_and_all_of_the_other() -> None:
+    """Binomial(4000, 0.01) has mean 40 and standard deviation 6.3: within four of them."""
+    found = classes(ROWS, 0, {"desirable": 0.01, "undesirable": 1.0})
+    assert 15 <= found["desirable"] <= 65 and found["undesirable"] == 4000
+    assert classes(ROWS) == {"desirable": 4000, "undesirable": 4000}
+
+
+def test_what_is_kept_does_not_depend_on_the_other_rows() -> None:
+    keep = {"desirable": 0.3, "undesirable": 0.5}
+    whole, part = (
+        {item["id"] for item in singles(rows, 0, keep)} for rows in (ROWS[:400], ROWS[100:200])
+    )
+    names = {f"{index}/{side}" for index in range(100, 200) for side in ("chosen", "rejected")}
+    assert part == whole & names and part
+    assert {item["id"] for item in singles(ROWS[:400], 1, keep)} != whole
+
+
+def test_a_smaller_share_is_a_part_of_a_larger_one() -> None:
+    few, many = (
+        {item["id"] for item in singles(ROWS[:400], 0, {"desirable": share, "undesirable": 1.0})}
+        for share in (0.1, 0.4)
+    )
+    assert few < many
+
+
+def test_mismatched_completions_are_of_what_is_kept() -> None:
+    rows = [row(str(index), f"q {index}", [f"a {index}", "b"], chosen=0, rejected=1)
+            for index in range(50)]  # fmt: skip
+    found = singles(rows, 0, {"desirable": 0.5, "undesirable": 0.1})
+    assert sorted(item["mismatched"] for item in found) == sorted(i["completion"] for i in found)
 
 
 def test_binary_feedback_is_singles_as_it_is() -> None:

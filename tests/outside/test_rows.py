@@ -145,6 +145,17 @@ def test_a_pair_without_its_traces_has_keys_of_its_own(made):
     assert slopes == pytest.approx([0.75 * other["gradients"]["policy_rejected"][0]])
 
 
+def test_samples_of_the_reference_are_arrays(made):
+    """Log-ratios of chosen 1, of rejected -0.5, of samples 0.5 and -0.5; see the file's example."""
+    row = PAIR | {"policy_samples": [-8.0, -9.5], "reference_samples": [-8.5, -9.0]}
+    given, found = made("pro_p_samples", [row], beta=0.1)
+    assert given.batch.reference_samples.logratio.tolist() == [[0.5, -0.5]]
+    assert found["losses"] == pytest.approx([2.3563], abs=1e-4)
+    assert len(found["gradients"]["policy_samples"][0]) == 2
+    with pytest.raises(DataError, match="have 2 and 1 numbers; must have as many"):
+        made("pro_p_samples", [row | {"reference_samples": [-8.5]}])
+
+
 def test_what_a_method_does_not_need_may_be_there(made):
     assert made("dpo", [PAIR | {"embedding": [1.0], "label": 1}])[1] == made("dpo", [PAIR])[1]
     assert not made("dpo", [PAIR | {"label": 1}])[0].batch.needed
@@ -217,9 +228,12 @@ def written_down(batch, needs: tuple[str, ...], start: str = "") -> dict[str, li
     """A batch of the contract's as columns: numbers of tokens where the method looks at tokens."""
     by_token = any(need.startswith("token_") for need in needs)
     whole = dict(batch.needed)
-    inner = whole.pop("traceless", None)
+    inner, samples = whole.pop("traceless", None), whole.pop("reference_samples", None)
     columns = written_down(inner, needs, "traceless_") if inner else {}
     columns |= {name: value.tolist() for name, value in whole.items()}
+    if samples:
+        columns["policy_samples"] = samples.policy.tolist()
+        columns["reference_samples"] = samples.reference.tolist()
     for name, end in COLUMNS[FEEDBACK[type(batch).__name__]].items():
         column = getattr(batch, name)
         columns[start + tokens_key(end)] = column.tokens.tolist()

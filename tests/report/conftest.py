@@ -4,11 +4,15 @@ import pytest
 
 from plumbline.aggregate import (
     Cell,
+    Choice,
     Column,
+    Entry,
     Grid,
     GridRow,
     Heading,
     Line,
+    Pick,
+    Protocol,
     Rank,
     RankRule,
     TableOne,
@@ -56,4 +60,27 @@ def grid() -> Grid:
             GridRow("pro_b", "PRO-B", "alpha=2.5", {"beta=0.1": Cell(None, None, 0, "diverged")},
                     points, ""),
         ),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def ways() -> Protocol:
+    """<b>&DPO, which test would have moved; NCA, which tried one point, has no default and whose
+    number is no mean over items."""
+    win = Heading(WIN, "higher", "1")
+    points = {"selected": "beta=0.1", "best point": "beta=0.3", "best per column": ""}
+    ranks = {
+        "selected": Rank(2.0, (2.0,)),
+        "best point": Rank(1.0, (1.0,)),
+        "best per column": Rank(None, (), "gaps"),
+    }
+    alone = Pick("tau=1.0", 18.0)
+    return Protocol(
+        entries=(
+            Entry("<b>&DPO", win, Pick("beta=0.1", 20.125), Pick("beta=0.3", 21.5),
+                  Pick("beta=0.1", 20.125), 0.0, 2.75),
+            Entry("NCA", win, alone, alone, None),
+        ),
+        choices=(Choice("<b>&DPO", 3, points, ranks), Choice("NCA", 1, points, ranks)),
+        budget=3,
     )  # fmt: skip

@@ -3,10 +3,29 @@
 import pytest
 from matplotlib.text import Text
 
-from plumbline.aggregate import Cell, Column, Grid, GridRow
+from plumbline.aggregate import (
+    Cell,
+    Column,
+    Grid,
+    GridRow,
+    Heading,
+    Line,
+    Rank,
+    RankRule,
+    TableOne,
+)
 from plumbline.report.canvas import to_svg
-from plumbline.report.figures import frontier, log_ratios, pro_figure, progress, ranks
+from plumbline.report.figures import (
+    frontier,
+    likelihoods,
+    log_ratios,
+    pro_figure,
+    progress,
+    ranks,
+    shares,
+)
 from plumbline.report.styles import method_styles
+from plumbline.schema import Prompts
 
 STYLES = method_styles(["sft", "dpo", "kto"], {"dpo": "DPO", "kto": "$K_{TO}$ <b>"})
 POINTS = {"dpo": "beta=0.1", "kto": "beta=0.1"}
@@ -44,6 +63,26 @@ def test_log_ratios_draw_the_mean_of_the_seeds_at_the_point():
     assert (2.0, -1.0) in ends(rejected)
     assert chosen.get_ylim() == rejected.get_ylim()
     assert texts(figure).count("DPO") == 2
+
+
+def test_likelihoods_have_a_row_of_panels_for_each_kind_of_feedback():
+    """DPO's chosen mean ends at 5 + 3 * 2 * 1 = 11 among pairs, KTO's at 5 + 1 among singles."""
+    rows = dynamics("probe", {"chosen_logprob": 1.0, "rejected_logprob": -1.0})
+    feedback = {"kto": "singles", "dpo": "pairs", "pro_s": "lists"}
+    figure = likelihoods(rows, POINTS, STYLES, feedback)
+    pairs_chosen, pairs_rejected, singles_chosen, singles_rejected = figure.axes
+    assert (2.0, 11.0) in ends(pairs_chosen) and (2.0, -1.0) in ends(pairs_rejected)
+    assert (1.0, 6.0) in ends(singles_chosen) and (1.0, 4.0) in ends(singles_rejected)
+    assert pairs_chosen.get_title(loc="left") == "Pairwise feedback: chosen"
+    assert singles_rejected.get_title(loc="left") == "Binary feedback: rejected"
+    assert pairs_chosen.get_ylim() == singles_rejected.get_ylim()
+    assert texts(figure).count("DPO") == 2
+
+
+def test_a_line_without_a_number_leaves_its_panel_empty():
+    rows = [row | {"value": None} for row in dynamics("probe", {"chosen_logprob": 1.0})]
+    figure = likelihoods(rows, {"dpo": "beta=0.1"}, STYLES, {"dpo": "pairs"})
+    assert [axes.get_lines() and ends(axes) for axes in figure.axes] == [[], []]
 
 
 def test_titles_are_taken_literally():
@@ -128,3 +167,29 @@ def test_the_regularizer_and_its_gradient_end_where_they_must():
     regularizer, gradient = pro_figure(((3.0, 3.0),)).axes
     assert gradient.get_lines()[0].get_ydata()[-1] == pytest.approx(1.5, abs=1e-9)
     assert regularizer.get_lines()[0].get_ydata()[160] == 0.0
+
+
+def test_shares_draw_a_line_an_order_that_ends_at_all_prompts():
+    """By share; a cell that is missing is left out, and who chose no prompts is a dotted line."""
+    values = {"all": 30.0, "half_low": 20.0, "half_high": 40.0, "tenth_high": 35.0, "dpo": 33.0}
+    lines = [
+        Line(name, name, "beta=0.3", (Cell(value, 1.0, 3, "ok"),), Rank(None, ()))
+        for name, value in [*values.items(), ("tenth_low", None), ("sft", 5.0)]
+    ]
+    prompts = {
+        "all": Prompts(reward="head"),
+        "half_high": Prompts(reward="head", share=0.5),
+        "half_low": Prompts(reward="head", share=0.5, order="lowest"),
+        "tenth_high": Prompts(reward="head", share=0.1),
+        "tenth_low": Prompts(reward="head", share=0.1, order="lowest"),
+    }
+    heading = Heading(Column("toyland", "win_rate", "Wins"), "higher", "1", "toyland-gold", "1")
+    table = TableOne("toyland", (heading,), tuple(lines), RankRule(), ())
+    figure = shares(table, prompts)
+    [axes] = figure.axes
+    drawn = [line.get_xydata().tolist() for line in axes.get_lines() if line.get_marker() == "o"]
+    assert drawn == [[[0, 35], [1, 40], [2, 30]], [[2, 30]], [[1, 20], [2, 30]]]
+    dotted = [line.get_ydata()[0] for line in axes.get_lines() if line.get_linestyle() == ":"]
+    assert dotted == [33]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["10 %", "50 %", "100 %"]
+    assert sorted(texts(figure)) == ["highest", "lowest", "random"]

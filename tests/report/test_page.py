@@ -22,13 +22,13 @@ def response(name: str, answer: str, follow_ups=None, more=()) -> dict:
 
 
 @pytest.fixture
-def html(table, grid) -> str:
+def html(table, grid, ways) -> str:
     responses = {
         "SFT": [response("a", "fine", ["and then?"], ["then"])],
         HOSTILE: [response("a", HOSTILE, ["and then?"], [""])],
     }
     picture = Picture("pro", HOSTILE, HOSTILE, to_svg(pro_figure()), b"")
-    section = Section(HOSTILE, table, grid, (picture,), samples(responses, 4))
+    section = Section(HOSTILE, table, grid, (picture,), samples(responses, 4), ways)
     return page(
         PageContent(
             title=HOSTILE,

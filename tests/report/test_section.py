@@ -1,15 +1,17 @@
 """A setting's section from rows: which figures, at which points."""
 
-from plumbline.aggregate import Column, RankRule
+from dataclasses import replace
+
+from plumbline.aggregate import Column, RankRule, table_one
 from plumbline.report.section import Choices, section
+from plumbline.schema import Prompts
 
 CHOICES = Choices(
-    columns=(Column("toyland", "win_rate", "Win rate"),),
-    rank=RankRule(),
     select=Column("toyland", "win_rate", "Win rate"),
     length=Column("toyland", "length", "Length"),
     methods=("sft", "dpo"),
     titles={"dpo": "DPO"},
+    feedback={"dpo": "pairs"},
     dynamics_point="beta=0.1",
 )
 SELECTED = {"sft": "default", "dpo": "beta=0.3"}
@@ -43,9 +45,10 @@ def dynamics(point, split, metric):
     ]  # fmt: skip
 
 
-def make(rows, curves):
+def make(rows, curves, choices=CHOICES):
+    table = table_one(rows, [choices.select], RankRule(), methods=choices.methods)
     return section(
-        "Toyland", CHOICES, rows=rows, dynamics=curves, selected=SELECTED, responses={}, facts={}
+        "Toyland", table, choices, rows=rows, dynamics=curves, selected=SELECTED, responses={}
     )
 
 
@@ -65,6 +68,34 @@ def test_figures_are_drawn_where_there_are_rows():
     assert all(picture.png.startswith(b"\x89PNG") for picture in found.pictures)
     assert [line.cells[0].value for line in found.table.lines] == [11.0, 29.0]
     assert found.grid.rows[1].selected == "beta=0.3"
+
+
+def test_likelihoods_are_drawn_where_feedback_is_of_several_kinds():
+    metrics = ("chosen_logprob", "rejected_logprob")
+    alone = [row for metric in metrics for row in dynamics("beta=0.1", "probe", metric)]
+    mixed = alone + [row | {"method": "kto"} for row in alone]
+    both = replace(
+        CHOICES, methods=("sft", "dpo", "kto"), feedback={"dpo": "pairs", "kto": "singles"}
+    )
+    for curves, expected in ((alone, []), (mixed, ["likelihoods_beta=0.1"])):
+        rows = [*ROWS, row("kto", "beta=0.1", "validation", "win_rate", 3.0)]
+        found = make(rows, curves, both)
+        names = [picture.name for picture in found.pictures if "likelihoods" in picture.name]
+        assert names == expected
+
+
+def test_a_choice_of_prompts_has_its_figure_where_there_is_a_number():
+    chosen = replace(CHOICES, prompts={"dpo": Prompts(reward="head", share=0.5)})
+    assert [picture.name for picture in make(ROWS, [], chosen).pictures][-1] == "shares"
+    assert make([], [], chosen).pictures == ()
+
+
+def test_quality_is_drawn_against_what_is_asked_for():
+    divergence = Column("reference_kl", "kl", "KL to the reference")
+    rows = [*ROWS, row("dpo", "beta=0.1", "validation", "kl", 3.0) | {"benchmark": "reference_kl"}]
+    for against, names in (((divergence,), ["frontier", "frontier_kl"]), ((), ["frontier"])):
+        found = make(rows, [], replace(CHOICES, against=against))
+        assert [picture.name for picture in found.pictures] == [*names, "ranks"]
 
 
 def test_without_any_row_a_section_is_a_table_of_gaps():

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
+from plumbline import chat
 from plumbline.artifacts import folder_digest, read_json, read_rows
 from plumbline.errors import ConfigError, IntegrityError
 from plumbline.layout import ModelFolder, SettingFolder
 from plumbline.model.folder import load
 from plumbline.model.tokenizer import prompt_ids
-from plumbline.schema import Execution, PretrainedModel
+from plumbline.schema import Execution, PretrainedModel, ScratchModel
 from plumbline.train import base
 
 
@@ -68,6 +69,18 @@ def test_a_failed_chat_format_stops_before_training(setting, folders, monkeypatc
     monkeypatch.setattr(base, "fit", lambda *_: pytest.fail("trained all the same"))
     with pytest.raises(ConfigError, match="two formats"):
         base.pretrain(setting, folders, Execution())
+
+
+def test_a_model_made_here_may_have_another_chat_template():
+    """Documents of the data stage are rendered by the same one."""
+    other = "{% for message in messages %}[{{ message.content }}]{{ eos_token }}{% endfor %}"
+    shape = {"architecture": "gpt_neox", "hidden_size": 16, "layers": 1, "heads": 2}
+    choice = ScratchModel(
+        **shape, max_positions=64, tokenizer="byte_bpe", vocabulary=300, chat_template=other
+    )
+    messages = [{"role": "user", "content": "why"}, {"role": "assistant", "content": "so"}]
+    said = base._tokenizer(choice, ["why so"]).apply_chat_template(messages, tokenize=False)
+    assert said == "[why]<eos>[so]<eos>" == chat.renderer(other)(messages)
 
 
 def test_demonstrations_or_the_chosen_answers(setting, folders, trained):

@@ -164,8 +164,8 @@ def test_an_example_the_reference_pass_has_not_seen(missing):
 
 def test_other_labels_turn_a_pair_with_its_references():
     pair = Example("a", (1,), ((2,), (3, 4)), references=(-1.0, -2.0))
-    kept, turned = labelled([pair, pair], [[1, 0], [0, 1]])
-    assert kept == pair
+    kept, turned, tied = labelled([pair, pair, pair], [[1, 0], [0, 1], [1, 1]])
+    assert kept == pair == tied
     assert turned == Example("a", (1,), ((3, 4), (2,)), references=(-2.0, -1.0))
 
 

@@ -17,6 +17,7 @@ from plumbline.errors import MethodError
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import apart, together
 from plumbline.plugins import METHODS, method_spec, read_method
+from plumbline.schema import ClassWeights
 from plumbline.train.examples import annotated, samples
 from plumbline.train.objective import (
     READERS,
@@ -99,6 +100,24 @@ def test_the_mean_is_over_the_global_batch(policy, examples):
     torch.testing.assert_close(gradients(half), gradients(whole) / 2, rtol=1e-12, atol=1e-18)
 
 
+@pytest.mark.parametrize("name", ["kto", "pro_b"])
+def test_class_weights_are_a_method_s_own(policy, examples, name):
+    """Source: the weights that KTO and PRO-B have as hyperparameters."""
+    weights, given = {"desirable": 3.0, "undesirable": 0.5}, examples("singles", 6)
+    own = {f"{label}_weight": value for label, value in weights.items()}
+    theirs, ours = policy(), policy()
+    expected = engine(Objective.of(method_spec(name), own), theirs, given)
+    objective = Objective.of(method_spec(name), {}, weights=ClassWeights(**weights))
+    torch.testing.assert_close(engine(objective, ours, given), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradients(ours), gradients(theirs), rtol=1e-9, atol=1e-15)
+
+
+def test_pairs_have_no_classes_to_weigh(policy, examples):
+    plain, given = Objective.of(method_spec("dpo"), {}), examples("pairs", 4)
+    weighed = Objective.of(method_spec("dpo"), {}, weights=ClassWeights(desirable=9.0))
+    assert torch.equal(engine(weighed, policy(), given), engine(plain, policy(), given))
+
+
 def test_mismatched_completions_carry_no_gradient(policy, examples):
     objective = Objective.of(method_spec("kto"), {})
     model = Policy(policy())
@@ -158,6 +177,23 @@ def test_traceless_pairs_arrive_where_they_are_declared(policy, examples, plain_
             assert torch.equal(one.tokens, other.tokens)
             assert torch.equal(one.reference, other.reference)
             torch.testing.assert_close(one.policy, other.policy, rtol=0, atol=1e-10)
+
+
+def test_samples_of_the_reference_arrive_behind_the_pair(policy, examples, plain_batch):
+    """Expected: plain torch, one unpadded row a completion; the last two of four are samples."""
+    model, given = policy(), examples("traceless", 5)
+    seen, objective = Policy(model), Objective.of(method_spec("pro_p_samples"), {})
+    inputs = collate(given, seen.pack).to(seen.device)
+    with torch.no_grad():
+        found = objective.batch(objective.forward(seen, inputs), inputs, None)
+        expected = plain_batch(model, given)
+    assert list(found.needed) == ["reference_samples"]
+    samples, others = found.reference_samples, expected.traceless
+    for place, other in enumerate((others.chosen, others.rejected)):
+        assert torch.equal(samples.tokens[:, place], other.tokens)
+        assert torch.equal(samples.reference[:, place], other.reference)
+        torch.testing.assert_close(samples.policy[:, place], other.policy, rtol=0, atol=1e-10)
+    torch.testing.assert_close(found.rejected.policy, expected.rejected.policy, rtol=0, atol=1e-10)
 
 
 def test_what_is_logged_of_a_pair_is_of_its_whole_completions(policy, examples):

@@ -16,6 +16,7 @@ from plumbline.plugins import METHODS
 from plumbline.schema import Execution
 from plumbline.train import base
 from plumbline.train import run as stage
+from plumbline.train.examples import turned
 from plumbline.train.reference import reference
 from plumbline.train.run import Bench
 
@@ -100,6 +101,17 @@ def test_a_control_is_a_run_of_its_own_on_other_labels(raw, experiment, started)
     [first, *_] = (row for row in read_rows(run.dynamics) if row["metric"] == "loss")
     assert first["value"] == pytest.approx(math.log(2)), "references went with their completions"
     assert read_json(run.record)["model"] != read_json(honest.record)["model"]
+
+
+def test_flipped_labels_are_part_of_what_a_run_is_made_from(raw, experiment, started):
+    noisy = {"like": "dpo", "flip": 0.3}
+    chosen = config.parse({**raw, "methods": {**raw["methods"], "noisy": noisy}})
+    bench, honest = Bench(chosen, started, "noisy"), Bench(experiment, started, "dpo")
+    assert {**honest.parts(), "flip": 0.3} == bench.parts()
+    pairs = list(zip(bench.examples, honest.examples, strict=True))
+    wrong = [one for one, other in pairs if one == turned(other)]
+    assert 0 < len(wrong) < len(pairs)
+    assert all(one == other for one, other in pairs if one not in wrong)
 
 
 def test_points_and_seeds_make_different_models(experiment, started):

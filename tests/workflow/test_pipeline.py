@@ -145,6 +145,15 @@ def test_only_a_method_that_asks_for_two_models_has_them_trained(checkout: Check
     assert "annotate" in planned and "auxiliary" not in planned
 
 
+def test_a_reward_is_trained_for_who_learns_from_prompts_that_it_chose(checkout: Checkout) -> None:
+    line = "  pro_b: {beta: 0.1, alpha: 2.5}\n"
+    variant = "  few: {like: dpo, prompts: {reward: words, share: 0.5}}\n"
+    assert "reward" not in checkout.planned()
+    checkout.edit("config/test.yaml", line, line + variant)
+    planned = checkout.planned()
+    assert "reward" in planned and methods(planned, "align") == {"few"}
+
+
 def test_only_who_declares_it_waits_for_pairs_without_traces(fresh: Checkout) -> None:
     dry = ("-n", "--configfile", "config/test.yaml")
     assert "reference/traceless.parquet" not in fresh.snakemake(*dry)

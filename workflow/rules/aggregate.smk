@@ -8,13 +8,14 @@ rule aggregate:
         [
             path
             for folders, _, methods in method_chunks()
-            for path in scores(selected(folders, methods), "test")
+            for path in scores(tested(folders, methods), "test")
         ],
         EXPERIMENT.judge.audit or [],
     output:
         EXPERIMENT.folder.rows,
         EXPERIMENT.folder.items,
         EXPERIMENT.folder.dynamics,
+        EXPERIMENT.folder.provenance,
         directory(EXPERIMENT.folder.tables),
     log:
         layout.log("aggregate", EXPERIMENT.experiment),

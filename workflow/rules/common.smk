@@ -51,6 +51,7 @@ wildcard_constraints:
     feedback="pairs|singles|lists|traceless",
     need="|".join(plugins.ANNOTATED),
     side="chosen|rejected",
+    reward="model|head|words",
 
 
 def chunks(items, size):
@@ -78,8 +79,9 @@ def models_per_job(method):
 
 
 def method_chunks():
-    """(setting, number, methods) for every job that works on selected points."""
-    size = max(1, EXECUTION.models_per_job // len(EXPERIMENT.seeds))
+    """(setting, number, methods) for every job that tests methods."""
+    points = EXPERIMENT.grid_points if EXPERIMENT.tested == "grid" else 1
+    size = max(1, EXECUTION.models_per_job // (len(EXPERIMENT.seeds) * points))
     for folders in SETTINGS.values():
         groups = chunks(EXPERIMENT.entrants, size)
         for number, methods in enumerate(groups):
@@ -90,12 +92,12 @@ def selections(folders, methods):
     return [folders.selection(EXPERIMENT.experiment, method) for method in methods]
 
 
-def selected(folders, methods):
-    """The evaluation folders of the selected points of some methods."""
+def tested(folders, methods):
+    """The evaluation folders of what is tested of some methods: their selected points or grids."""
     return [
-        layout.selected(folders, EXPERIMENT.experiment, method, seed)
+        item
         for method in methods
-        for seed in EXPERIMENT.seeds_of(method)
+        for item in EXPERIMENT.test_evaluations(folders, method)
     ]
 
 
@@ -126,14 +128,15 @@ def updated(paths):
 
 
 def method_digest(method):
-    """Changes with the method's code, with a variant's labels, or with the choice of a given model;
-    None for SFT."""
+    """Changes with the method's code, with a variant's labels or prompts, or with the choice of a
+    given model; None for SFT."""
     if method in EXPERIMENT.models:
         return EXPERIMENT.models[method].model_dump(exclude={"title"})
     if method == plugins.SFT:
         return None
-    labels = EXPERIMENT.labels(method)
-    others = [] if labels == "given" else [labels]
+    others = [*map(str, EXPERIMENT.relabelling(method).values())]
+    if prompts := EXPERIMENT.prompts(method):
+        others.append(prompts.model_dump_json())
     return " ".join([EXPERIMENT.method(method).digest, *others])
 
 
@@ -158,8 +161,9 @@ def method_references(folders, method):
     """The reference file that a method's feedback needs, and what else it asks to be computed."""
     if not trained(method):
         return []
-    spec = EXPERIMENT.method(method)
+    spec, prompts = EXPERIMENT.method(method), EXPERIMENT.prompts(method)
     return [
+        *([folders.rewards(prompts.reward)] if prompts else []),
         *map(folders.reference, spec.references),
         *([folders.embeddings(spec.feedback)] if spec.embedded else []),
         *(folders.annotation(spec.feedback, need) for need in spec.annotated),

@@ -32,7 +32,7 @@ for folders, number, methods in method_chunks():
         input:
             selections(folders, methods),
         output:
-            updated(responses(selected(folders, methods), "test")),
+            updated(responses(tested(folders, methods), "test")),
         log:
             layout.log("generate", "test", folders.name, number),
         benchmark:

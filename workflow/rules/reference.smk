@@ -65,6 +65,28 @@ rule auxiliary:
         " {wildcards.side} --threads {params.torch_threads} > {log} 2>&1"
 
 
+# Only for variants that learn from prompts which a reward chose.
+rule reward:
+    input:
+        ANY.sft.record,
+    output:
+        ANY.rewards("{reward}"),
+    log:
+        layout.log("reward", "{setting}", "{reward}"),
+    benchmark:
+        layout.timing("reward", "{setting}", "{reward}")
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=EXECUTION.gpus_per_run,
+    params:
+        engine=ENGINE,
+        torch_threads=EXECUTION.threads_per_run,
+    shell:
+        "PLUMBLINE_LOG={log} plumbline reward $PLUMBLINE_EXPERIMENT {wildcards.setting}"
+        " {wildcards.reward} --threads {params.torch_threads} > {log} 2>&1"
+
+
 rule annotate:
     input:
         ANY.sft.record,

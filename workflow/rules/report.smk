@@ -3,6 +3,7 @@ rule report:
         EXPERIMENT.folder.rows,
         EXPERIMENT.folder.items,
         EXPERIMENT.folder.dynamics,
+        EXPERIMENT.folder.provenance,
     output:
         EXPERIMENT.folder.report,
         directory(EXPERIMENT.folder.figures),

@@ -32,9 +32,9 @@ for folders, number, methods in method_chunks():
             f"score_test_{folders.name}_{number}"
         input:
             selections=selections(folders, methods),
-            responses=responses(selected(folders, methods), "test"),
+            responses=responses(tested(folders, methods), "test"),
         output:
-            updated(scores(selected(folders, methods), "test")),
+            updated(scores(tested(folders, methods), "test")),
         log:
             layout.log("score", "test", folders.name, number),
         benchmark:

@@ -1,8 +1,9 @@
+# The file is kept while it is made again: what it was decides whether it was reopened.
 rule select:
     input:
         validation_rows,
     output:
-        ANY.selection(EXPERIMENT.experiment, "{method}"),
+        updated([ANY.selection(EXPERIMENT.experiment, "{method}")]),
     log:
         layout.log("select", "{setting}", "{method}"),
     benchmark:
