@@ -82,7 +82,8 @@ def markdown(found: Mapping[str, Any], machine: Mapping[str, str]) -> str:
     return "\n\n".join(parts)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def pipe_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, its first column to the left."""
     marks = [":--", *["--:"] * (len(heads) - 1)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, marks, *rows])
 
@@ -92,7 +93,7 @@ def _bounds(formed: Mapping[str, float]) -> str:
         (label, f"{most:.2f}", _number(formed.get(key)), _verdict(formed.get(key), most))
         for label, key, most in BOUNDS
     ]
-    return _table(["what", "at most", "measured", ""], rows)
+    return pipe_table(["what", "at most", "measured", ""], rows)
 
 
 def _number(value: float | None) -> str:
@@ -130,7 +131,7 @@ def _steps(groups: Iterable[Sequence[Row]], formed: Mapping[str, float]) -> str:
                 )
             )
     heads = ["work", "who", "CPU ms", "wall ms", "CPU ratio", "wall ratio"]
-    return _table(heads, rows)
+    return pipe_table(heads, rows)
 
 
 def _memory(rows: Iterable[Row], formed: Mapping[str, float]) -> str:
@@ -146,7 +147,7 @@ def _memory(rows: Iterable[Row], formed: Mapping[str, float]) -> str:
         )
         for row in rows
     ]
-    return _table(["work", "who", "MiB after imports", "MiB at the peak", "ratio"], cells)
+    return pipe_table(["work", "who", "MiB after imports", "MiB at the peak", "ratio"], cells)
 
 
 def _pro(rows: Iterable[Row], formed: Mapping[str, float]) -> str:
@@ -159,7 +160,7 @@ def _pro(rows: Iterable[Row], formed: Mapping[str, float]) -> str:
         )
         for row in rows
     ]
-    return _table(["work", "method", "CPU ms", "of DPO's"], cells)
+    return pipe_table(["work", "method", "CPU ms", "of DPO's"], cells)
 
 
 def _suite(rows: Sequence[Row], formed: Mapping[str, float]) -> str:
@@ -176,7 +177,7 @@ def _suite(rows: Sequence[Row], formed: Mapping[str, float]) -> str:
     for side in LOOPS:
         shares = (_number(formed.get(f"suite {side} {clock}")) for clock in ("cpu", "wall"))
         cells.append((f"**ours, of {names[side]}**", *shares))
-    return _table(["part", "CPU s", "wall s"], cells)
+    return pipe_table(["part", "CPU s", "wall s"], cells)
 
 
 def _startup(rows: Iterable[Row]) -> str:
@@ -184,4 +185,4 @@ def _startup(rows: Iterable[Row]) -> str:
         (f"`plumbline {row['command']}`", spread(row["cpu"], 2, 1), spread(row["wall"], 2, 1))
         for row in rows
     ]
-    return _table(["command", "CPU s", "wall s"], cells)
+    return pipe_table(["command", "CPU s", "wall s"], cells)

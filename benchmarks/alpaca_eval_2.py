@@ -220,19 +220,8 @@ def _absent(name: str, reason: str) -> Row:
 
 def summarise(items: list[Row]) -> list[Row]:
     """Win rate and length as means with standard errors, and both length-controlled win rates."""
-    values = {
-        metric: {
-            item["item"]: item["value"]
-            for item in items
-            if item["metric"] == metric and item["value"] is not None
-        }
-        for metric in ("win_rate", "length", "reference_length", "length_controlled_win_rate")
-    }
-    wins = sorted(values["win_rate"])
-    controlled = glm.win_rate_at_equal_length(
-        [values["win_rate"][name] / 100 for name in wins],
-        [values["length"][name] - values["reference_length"][name] for name in wins],
-    )
+    values = _values(items)
+    controlled = glm.win_rate_at_equal_length(*_compared(values))
     expected = sum(item["metric"] == "win_rate" for item in items)
     theirs = _mean("length_controlled_win_rate", values)
     return [
@@ -241,6 +230,37 @@ def summarise(items: list[Row]) -> list[Row]:
         theirs if theirs["n"] else theirs | _why_absent(items),
         _mean("length", values),
     ]
+
+
+def pseudo_values(items: list[Row]) -> dict[str, dict[str, float]]:
+    """Metric -> item -> its part in the metric, where that is no mean of items and has a fit."""
+    values = _values(items)
+    found = glm.pseudo_values(*_compared(values))
+    if found is None:
+        return {}
+    names = sorted(values["win_rate"])
+    return {"length_controlled_win_rate_glm": dict(zip(names, found, strict=True))}
+
+
+def _values(items: list[Row]) -> dict[str, dict[str, float]]:
+    """Metric -> item -> value, for the values that there are."""
+    return {
+        metric: {
+            item["item"]: item["value"]
+            for item in items
+            if item["metric"] == metric and item["value"] is not None
+        }
+        for metric in ("win_rate", "length", "reference_length", "length_controlled_win_rate")
+    }
+
+
+def _compared(values: dict[str, dict[str, float]]) -> tuple[list[float], list[float]]:
+    """P(win) and difference of lengths of the items with a verdict, by name."""
+    names = sorted(values["win_rate"])
+    return (
+        [values["win_rate"][name] / 100 for name in names],
+        [values["length"][name] - values["reference_length"][name] for name in names],
+    )
 
 
 def _mean(metric: str, values: dict[str, dict[str, float]]) -> Row:

@@ -28,6 +28,36 @@ def win_rate_at_equal_length(wins: list[float], differences: list[float]) -> Row
     return row | {"value": 100.0 * rate, "se": error, "reason": None}
 
 
+def pseudo_values(wins: list[float], differences: list[float]) -> list[float] | None:
+    """Each comparison's part in the win rate at equal length, in percent; None without a fit.
+
+    Their mean is the win rate, and resampling them is a bootstrap of it by one Newton step: to the
+    fit's value is added what the comparison's own score moves the intercept by, and what its length
+    moves the spread of lengths by, which lengths are divided by.
+    """
+    import numpy
+
+    whole = win_rate_at_equal_length(wins, differences)
+    if whole["value"] is None:
+        return None
+    gaps, spread = numpy.asarray(differences), stdev(differences)
+    lengths = numpy.tanh(gaps / spread)
+    intercept, slope = _logistic_fit(wins, lengths).params
+    chances = 1.0 / (1.0 + numpy.exp(-intercept - slope * lengths))
+    errors, weights = numpy.asarray(wins) - chances, chances * (1.0 - chances)
+    design = numpy.column_stack([numpy.ones(len(gaps)), lengths])
+    information = design.T @ (design * weights[:, None])
+    # How a length as it is read, and then the fit, change with the spread.
+    moved = -(1.0 - lengths**2) * gaps / spread**2
+    pull = [-(weights * slope * moved).sum(), (moved * (errors - weights * slope * lengths)).sum()]
+    count = len(gaps)
+    of_spread = (count / (count - 1) * (gaps - gaps.mean()) ** 2 - spread**2) / (2.0 * spread)
+    scores = count * design * errors[:, None] + numpy.outer(of_spread, pull)
+    moves = numpy.linalg.solve(information, scores.T)[0]
+    rate = whole["value"] / 100
+    return (whole["value"] + 100.0 * rate * (1.0 - rate) * moves).tolist()
+
+
 def _logistic_fit(outcomes: list[float], feature: list[float]) -> Any:
     """Logistic regression of fractional outcomes on a constant and one feature."""
     import warnings

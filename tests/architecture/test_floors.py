@@ -19,12 +19,13 @@ FLOORS = [
     "layout artifacts provenance",
     "toyland",
     "plugins schema mistakes config",
+    "stats",
     "data prompts",
     "model",
     "generate",
     "train",
     "targets keep judge score select aggregate",
-    "stats report operate check outside",
+    "report operate check outside",
     "cli",
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names.split()}
