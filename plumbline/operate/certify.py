@@ -154,7 +154,8 @@ def hardest(claim: Inequality, estimate: Estimate) -> tuple[float, float | None,
         return estimate.value, estimate.noise if known else None, ""
     pick = min if claim.below is None else max
     seed = pick(estimate.by_seed, key=lambda seed: estimate.by_seed[seed])
-    words = f", closest to the bound in seed {seed} of {len(estimate.by_seed)}"
+    count = len(estimate.by_seed)
+    words = f"; of {count} seeds, seed {seed} is the closest" if count > 1 else ""
     return estimate.by_seed[seed], estimate.item, words
 
 

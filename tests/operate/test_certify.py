@@ -201,7 +201,7 @@ def test_each_seed_has_to_obey_where_the_claim_says_so():
     assert words(mean, 60, 44, 61).verdict != "not reproduced"
     found = words(each, 60, 44, 61)
     assert (found.verdict, found.found) == ("not reproduced", 44)
-    assert found.reason == "does not hold, closest to the bound in seed 1 of 3"
+    assert found.reason == "does not hold; of 3 seeds, seed 1 is the closest"
     assert words({"below": 60.5, "seeds": "each"}, 60, 44, 61).found == 61
 
 
