@@ -17,7 +17,7 @@ from rich.text import Text
 from plumbline import config
 from plumbline.errors import ClaimError, ComparisonError, ConfigError
 from plumbline.operate import claims as claims_file
-from plumbline.operate.certify import Finding, certify
+from plumbline.operate.certify import Finding, certify, most_telling
 from plumbline.operate.claims import Claims
 from plumbline.operate.grim import Recomputed, Suspect, recomputed, suspects
 from plumbline.operate.measured import Number, of_experiment, of_tables
@@ -37,8 +37,7 @@ def run(path: Path, runs: Sequence[Path], grim: bool, as_json: bool) -> None:
     if not runs and not grim:
         raise ConfigError("certify: nothing to hold the claims against; give --run, --grim or both")
     claims = claims_file.read(path)
-    numbers = [number for item in runs for number in numbers_of(item, claims)]
-    findings = certify(claims, numbers) if runs else []
+    findings = most_telling([certify(claims, numbers_of(item, claims)) for item in runs])
     odd, again = (suspects(claims), list(recomputed(claims))) if grim else ([], [])
     if as_json:
         print(as_text(claims, runs, findings, odd, again))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import hypot
 from typing import Any, Literal
@@ -47,10 +47,20 @@ class Finding:
 
 
 def certify(claims: Claims, numbers: Iterable[Number]) -> list[Finding]:
-    """Every claim of a file against the numbers of one or more runs, in the file's order."""
+    """Every claim of a file against the numbers of one run, in the file's order."""
     readings = Readings(claims, numbers)
     found = [item for cell in claims.printed() for item in of_printed(readings, cell)]
     return found + [of_inequality(readings, item) for item in claims.inequalities]
+
+
+def most_telling(by_run: Sequence[Sequence[Finding]]) -> list[Finding]:
+    """Of each claim the finding of the first run that is comparable, else of the first that has a
+    number, else of the first; a claim is never held against numbers of two runs at once."""
+
+    def tells(finding: Finding) -> tuple[bool, bool]:
+        return finding.verdict != "not comparable", finding.found is not None
+
+    return [max(findings, key=tells) for findings in zip(*by_run, strict=True)]
 
 
 def of_printed(readings: Readings, cell: Printed) -> Iterator[Finding]:
@@ -144,7 +154,8 @@ def hardest(claim: Inequality, estimate: Estimate) -> tuple[float, float | None,
         return estimate.value, estimate.noise if known else None, ""
     pick = min if claim.below is None else max
     seed = pick(estimate.by_seed, key=lambda seed: estimate.by_seed[seed])
-    words = f", closest to the bound in seed {seed} of {len(estimate.by_seed)}"
+    count = len(estimate.by_seed)
+    words = f"; of {count} seeds, seed {seed} is the closest" if count > 1 else ""
     return estimate.by_seed[seed], estimate.item, words
 
 

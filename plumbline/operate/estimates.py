@@ -64,7 +64,7 @@ class Estimate:
 
 
 class Readings:
-    """Numbers of one or more runs, asked by place; the first that fits is taken."""
+    """Numbers of a run, asked by place; the first that fits is taken."""
 
     def __init__(self, claims: Claims, numbers: Iterable[Number]) -> None:
         self.claims = claims
@@ -96,7 +96,8 @@ class Readings:
             where = f" at {place.point}" if place.point else ""
             raise Missing(f"no {place.metric} of {place.method}{where} in setting {place.setting}")
         first = fitting[0]
-        return [number for number in fitting if same_model(number, first)]
+        same = (first.table, first.point)
+        return [number for number in fitting if (number.table, number.point) == same]
 
     def _measured(self, place: Place, measure: Measure, at: float | None) -> Estimate:
         numbers = self._numbers(place)
@@ -138,11 +139,6 @@ def fits(number: Number, place: Place) -> bool:
         return False
     wanted = parse(place.point).items()
     return wanted <= parse(number.point).items() if wanted else number.selected
-
-
-def same_model(number: Number, other: Number) -> bool:
-    """Whether two numbers of a cell differ in their seed only."""
-    return (number.table, number.point, number.recipe) == (other.table, other.point, other.recipe)
 
 
 def item_error(measure: Measure, numbers: Sequence[Number], value: float) -> float | None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.operate.certify import certify
+from plumbline.operate.certify import certify, most_telling
 from plumbline.operate.claims import Claims
 from plumbline.operate.grim import printed_numbers
 from plumbline.operate.measured import Number, of_tables
@@ -201,7 +201,7 @@ def test_each_seed_has_to_obey_where_the_claim_says_so():
     assert words(mean, 60, 44, 61).verdict != "not reproduced"
     found = words(each, 60, 44, 61)
     assert (found.verdict, found.found) == ("not reproduced", 44)
-    assert found.reason == "does not hold, closest to the bound in seed 1 of 3"
+    assert found.reason == "does not hold; of 3 seeds, seed 1 is the closest"
     assert words({"below": 60.5, "seeds": "each"}, 60, 44, 61).found == 61
 
 
@@ -238,6 +238,15 @@ def test_ranks_have_the_noise_of_their_cells(pro):
     claims = Claims.model_validate(raw)
     assert certify(claims, level)[0].noise == pytest.approx(0.5, abs=0.01)
     assert certify(claims, far)[0].noise == 0.0
+
+
+def test_of_several_runs_the_first_that_is_comparable_counts():
+    claims = Claims.model_validate(SMALL)
+    other, gap, good = replace(CELL, judge="k"), [], replace(CELL, value=51.0)
+    by_run = [certify(claims, run) for run in (gap, [other], [good], [CELL])]
+    assert most_telling(by_run)[0].found == 51.0
+    assert most_telling(by_run[:2])[0].reason == "another judge (k, not j)"
+    assert most_telling([]) == []
 
 
 def test_printed_numbers_are_their_own_reproduction(pro):

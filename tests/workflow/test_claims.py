@@ -14,7 +14,7 @@ from plumbline.cli.app import app
 def certified(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> list[dict]:
     """The findings of config/claims/toyland.yaml on a run of config/toyland/claims.yaml."""
     checkout = copied(tmp_path_factory.mktemp("claims") / "checkout")
-    checkout.snakemake("--configfile", "config/toyland/claims.yaml")
+    checkout.snakemake("--cores", "2", "--configfile", "config/toyland/claims.yaml")
     words = ["certify", str(repository / "config/claims/toyland.yaml"), "--json"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(checkout.folder)
