@@ -483,6 +483,7 @@ class Report(Strict):
     length: Column
     against: list[Column] = []
     rank: Rank = Rank()
+    baseline: str = ""
     cases: Cases | None = None
     dynamics_point: str = ""
     sweep: Sweep | None = None

@@ -24,6 +24,7 @@ from plumbline.layout import Evaluation, Run, SettingFolder
 from plumbline.provenance import leave_trace, traces
 from plumbline.report.protocol import protocol_files
 from plumbline.report.tables import table_files
+from plumbline.report.uncertainty import uncertainty_files
 from plumbline.rows import ITEM, RESULT, RUN_DYNAMICS
 from plumbline.schema import Column as Choice
 
@@ -133,4 +134,5 @@ def files(experiment: Experiment, name: str, folders: SettingFolder) -> dict[str
     )
     table = tables.table(experiment, experiment.settings[name], folders)
     ways = tables.protocol_of(experiment, folders, table)
-    return table_files(table, grid, rows) | (protocol_files(ways) if ways else {})
+    sure = uncertainty_files(tables.uncertainty_of(experiment, folders, table))
+    return table_files(table, grid, rows) | sure | (protocol_files(ways) if ways else {})

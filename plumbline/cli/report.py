@@ -69,6 +69,7 @@ def _section(experiment: Experiment, name: str, folders: SettingFolder) -> Secti
         selected=tables.selected_points(experiment, folders),
         responses=_responses(experiment, folders),
         protocol=tables.protocol_of(experiment, folders, table),
+        uncertainty=tables.uncertainty_of(experiment, folders, table),
         stamp=tables.stamp(setting),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from plumbline.aggregate import (
     Column,
     Control,
+    Heading,
     Protocol,
     RankRule,
     TableOne,
@@ -15,11 +16,12 @@ from plumbline.aggregate import (
     protocol,
     table_one,
 )
+from plumbline.aggregate.uncertainty import Source, Uncertainty, uncertainty
 from plumbline.artifacts import read_json, read_rows
 from plumbline.config import Experiment
 from plumbline.errors import ConfigError, IntegrityError
 from plumbline.layout import SettingFolder, point_name
-from plumbline.plugins import SFT
+from plumbline.plugins import SFT, load_benchmark
 from plumbline.provenance import versions_words
 from plumbline.schema import (
     CONTROLS,
@@ -31,6 +33,7 @@ from plumbline.schema import (
     entry,
 )
 from plumbline.schema import Column as Choice
+from plumbline.score import means
 from plumbline.targets import Target, test_targets
 
 Row = dict[str, Any]
@@ -157,6 +160,29 @@ def protocol_of(experiment: Experiment, folders: SettingFolder, shown: TableOne)
         defaults={name: default_point(experiment, name) for name in experiment.entrants},
         single=single(experiment),
         budget=experiment.grid_points,
+    )
+
+
+def uncertainty_of(experiment: Experiment, folders: SettingFolder, shown: TableOne) -> Uncertainty:
+    """How sure a table is, by its items."""
+    items = read_rows(experiment.folder.items)
+    return uncertainty(
+        shown_rows(experiment, folders),
+        [item for item in items if item["setting"] == folders.name],
+        shown,
+        {heading.column.benchmark: source(experiment, heading) for heading in shown.headings},
+        experiment.report.baseline,
+    )
+
+
+def source(experiment: Experiment, heading: Heading) -> Source:
+    """What a column's benchmark says of its own numbers."""
+    spec = experiment.benchmark(heading.column.benchmark)
+    module = load_benchmark(spec)
+    return Source(
+        getattr(module, "summarise", means),
+        getattr(module, "pseudo_values", None),
+        {metric.name: metric for metric in spec.card.metrics},
     )
 
 

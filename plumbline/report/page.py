@@ -8,7 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from plumbline.aggregate import Grid, Protocol, TableOne
-from plumbline.report import protocol, tables
+from plumbline.aggregate.uncertainty import Uncertainty
+from plumbline.report import protocol, tables, uncertainty
 from plumbline.report.templates import render
 
 
@@ -50,6 +51,7 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     samples: tuple[Sample, ...] = ()
     protocol: Protocol | None = None
+    uncertainty: Uncertainty | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def page(content: PageContent) -> str:
         table_html=lambda table: Markup(tables.to_html(table)),
         grid_html=lambda grid: Markup(tables.grid_to_html(grid)),
         protocol_html=lambda ways: Markup(protocol.to_html(ways)),
+        uncertainty_html=lambda found: Markup(uncertainty.to_html(found)),
     )
 
 

@@ -15,7 +15,8 @@ from plumbline.aggregate import (
     records,
     validation_grid,
 )
-from plumbline.report import figures
+from plumbline.aggregate.uncertainty import Uncertainty
+from plumbline.report import figures, rank_figures
 from plumbline.report.canvas import to_png, to_svg
 from plumbline.report.page import Picture, Section, samples
 from plumbline.report.styles import Style, method_styles
@@ -44,6 +45,14 @@ FRONTIER_CAPTION = (
 RANK_CAPTION = (
     "Small dots: a method's place in each column, larger where it had that place more often. "
     "Diamond: their mean."
+)
+INTERVALS_CAPTION = (
+    "Intervals that hold for all methods and columns at once with 95 %, over items and seeds. Where "
+    "two overlap, their order is open. At the right: probability of the best average rank."
+)
+CRITICAL_CAPTION = (
+    "Friedman's mean places, benchmarks as blocks; a bar joins methods that lie nearer than "
+    "Nemenyi's critical difference at 95 %. Few blocks tell little apart, whatever their items say."
 )
 SHARES_CAPTION = (
     "Test, mean and standard deviation over seeds. Prompts by their preference variance under the "
@@ -89,13 +98,14 @@ def section(
     selected: Mapping[str, str],
     responses: Mapping[str, Sequence[Mapping[str, Any]]],
     protocol: Protocol | None = None,
+    uncertainty: Uncertainty | None = None,
     stamp: str = "",
 ) -> Section:
     """A setting's section, ready for `page.page`.
 
     rows, dynamics: this setting's, as dicts or DataFrames. selected: method -> its point.
     responses: method -> `rows.RESPONSE` dicts of its selected point, first seed; {} for no samples.
-    protocol: where the whole grid was tested. stamp: printed in every cell of the grid.
+    protocol: where the whole grid was tested. uncertainty: how sure the table is. stamp: printed in every cell of the grid.
     """
     rows, dynamics = records(rows), records(dynamics)
     names = {"methods": choices.methods, "titles": choices.titles, "stamp": stamp}
@@ -115,9 +125,11 @@ def section(
         table=table,
         grid=quality if filled(quality) else None,
         protocol=protocol,
+        uncertainty=uncertainty,
         pictures=(
             *training,
             *summary_pictures(table, quality, others, styles),
+            *rank_pictures(uncertainty, styles),
             *shares_pictures(table, choices.prompts),
         ),
         samples=samples(answers, SAMPLES),
@@ -186,6 +198,21 @@ def summary_pictures(
     if any(line.rank.places for line in table.lines):
         figure = figures.ranks(table, styles)
         pictures.append(picture("ranks", "Ranks", RANK_CAPTION, figure))
+    return pictures
+
+
+def rank_pictures(found: Uncertainty | None, styles: Mapping[str, Style]) -> list[Picture]:
+    """How sure the ranks are, where methods were ranked."""
+    contest = found.contest if found else None
+    if contest is None:
+        return []
+    figure = rank_figures.rank_intervals(contest, styles)
+    title = "Average ranks with simultaneous intervals"
+    pictures = [picture("rank_intervals", title, INTERVALS_CAPTION, figure)]
+    if contest.friedman:
+        figure = rank_figures.critical_differences(contest, contest.friedman, styles)
+        title = "Mean places over blocks and their critical difference"
+        pictures.append(picture("critical_difference", title, CRITICAL_CAPTION, figure))
     return pictures
 
 
