@@ -203,7 +203,6 @@ def stamp(setting: Setting) -> str:
 
 def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> dict[str, str]:
     """What made the numbers, in words."""
-    select = experiment.select
     return {
         "Data": data_words(setting, folders),
         "Model": model_words(setting),
@@ -211,13 +210,25 @@ def facts(experiment: Experiment, setting: Setting, folders: SettingFolder) -> d
             f"{model.title or name}: {model.path} at {model.revision}"
             for name, model in experiment.models.items()
         ),
-        "Selection": f"best mean {select.benchmark} {select.metric} on validation, per method, "
-        f"of at most {experiment.grid_points} points",
+        "Selection": selection_words(experiment),
         "Alignment seeds": ", ".join(map(str, experiment.seeds)),
         "Kept apart": apart_words(experiment, folders),
         "Versions": versions_words(environments(experiment)),
         "Judge audit": audit_words(experiment),
     }
+
+
+def selection_words(experiment: Experiment) -> str:
+    """How points were chosen, and who tried fewer than the budget."""
+    select, budget, named = experiment.select, experiment.grid_points, titles(experiment)
+    tried = {name: len(experiment.points(name)) for name in experiment.methods}
+    fewer = [
+        f"{named[name]} {count}"
+        for name, count in tried.items()
+        if count < budget and experiment.is_trained(name)
+    ]
+    words = f"best mean {select.benchmark} {select.metric} on validation, per method, of at most "
+    return f"{words}{budget} points" + (f"; fewer: {', '.join(fewer)}" if fewer else "")
 
 
 def apart_words(experiment: Experiment, folders: SettingFolder) -> str:

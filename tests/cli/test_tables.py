@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from plumbline import config
-from plumbline.cli.tables import rank_rule, titles
+from plumbline.cli.tables import rank_rule, selection_words, titles
 
 
 @pytest.fixture
@@ -38,6 +38,14 @@ def test_a_variant_says_what_it_is(variants):
         "noisy": "DPO (20 % of labels flipped)",
         "noisy_rates": "PRO-S (win-rate scores, 5 % of labels flipped)",
     }
+
+
+def test_who_tried_fewer_points_than_the_budget_is_named(variants):
+    """Of the fixture, DPO and its variants without values of their own have both points."""
+    words, fewer = selection_words(variants).split("; fewer: ")
+    assert words == "best mean toyland reward on validation, per method, of at most 2 points"
+    assert fewer.startswith("PRO-S 1, ") and "DPO (strict) 1" in fewer
+    assert "SFT" not in fewer and "DPO (random labels)" not in fewer
 
 
 def test_controls_are_not_ranked_and_other_variants_are(variants):
