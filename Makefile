@@ -15,7 +15,7 @@ TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 LOCAL_cpu_Linux := +cpu
 TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
 
-.PHONY: demo test test-offline check bench readme docs mutants lock setup phenomenon
+.PHONY: demo test test-offline check bench bench-stats readme docs mutants lock setup phenomenon
 
 demo: setup
 	@$(SNAKEMAKE) --quiet rules
@@ -41,6 +41,10 @@ check: setup
 # Our engine against TRL's trainers, into docs/performance.md; wants the machine for itself.
 bench: setup
 	$(BIN)/python -m bench
+
+# Simulated tournaments with known truth, into docs/statistics.md (about ten minutes).
+bench-stats: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.statistics --processes $(CORES)
 
 # Put a finished demo's table and figure into README.md: make readme TIME="6 min 40 s on 2 cores"
 readme:

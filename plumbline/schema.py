@@ -472,6 +472,7 @@ class Report(Strict):
 
     columns: Table 1's, from test rows. length: the validation metric drawn against the selecting
     one; against: more of them. cases: a table of answers and judgments, beside the others.
+    baseline: the method that differences are taken to, "" for the best of each column.
     dynamics_point: a point at which training curves are shown besides the selected ones. sweep: a
     figure over settings or variants. stamp: a warning over the whole page. not_run: what a reader
     might look for, and why it is not here.

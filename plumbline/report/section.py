@@ -47,8 +47,8 @@ RANK_CAPTION = (
     "Diamond: their mean."
 )
 INTERVALS_CAPTION = (
-    "Intervals that hold for all methods and columns at once with 95 %, over items and seeds. Where "
-    "two overlap, their order is open. At the right: probability of the best average rank."
+    "Intervals that hold for all methods and columns at once with 95 %, over items and seeds. "
+    "Where two overlap, their order is open. At the right: probability of the best average rank."
 )
 CRITICAL_CAPTION = (
     "Friedman's mean places, benchmarks as blocks; a bar joins methods that lie nearer than "
@@ -105,7 +105,8 @@ def section(
 
     rows, dynamics: this setting's, as dicts or DataFrames. selected: method -> its point.
     responses: method -> `rows.RESPONSE` dicts of its selected point, first seed; {} for no samples.
-    protocol: where the whole grid was tested. uncertainty: how sure the table is. stamp: printed in every cell of the grid.
+    protocol: where the whole grid was tested. uncertainty: how sure the table is. stamp: printed
+    in every cell of the grid.
     """
     rows, dynamics = records(rows), records(dynamics)
     names = {"methods": choices.methods, "titles": choices.titles, "stamp": stamp}

@@ -8,17 +8,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plumbline.aggregate import Heading
-from plumbline.aggregate.uncertainty import Certainty, Contest, Gap, Standing, Uncertainty
+from plumbline.aggregate.uncertainty import (
+    RESAMPLES,
+    Certainty,
+    Contest,
+    Gap,
+    Standing,
+    Uncertainty,
+)
 from plumbline.report.protocol import Sheet
 from plumbline.report.tables import csv_text, markdown_lines
 from plumbline.report.templates import render
 
 CELL_NOTE = (
-    "In brackets: 95 % intervals over items and seeds that could have been drawn; those of a method "
-    "with one seed are over items, of this one model. Differences are on the items of both "
-    "methods. Effect: the difference in standard deviations of the items' differences. Superior: "
-    "probability of the higher score on an item, ties half. To tell apart: items at these seeds, or "
-    "seeds at these items, with which the difference would show with a power of 80 %."
+    "In brackets: 95 % intervals over items and seeds that could have been drawn; with one seed, "
+    "over items, of this one model. Differences are on the items of both methods. Effect: the "
+    "difference in standard deviations of the items' differences. Superior: probability of the "
+    "higher score on an item, ties half. To tell apart: items at these seeds, or seeds at these "
+    "items, with which the difference would show with a power of 80 %."
 )
 RANK_NOTE = (
     "Average ranks and places: intervals that hold for all methods and columns at once, with 95 %, "
@@ -45,7 +52,7 @@ def cell_fields(cell: Certainty) -> list[str]:
         cell.title,
         *map(digits, numbers),
         *gap_fields(cell.gap),
-        *(missing_fields(cell)),
+        *missing_fields(cell),
     ]
 
 
@@ -145,7 +152,7 @@ def sentences(contest: Contest) -> list[str]:
             f"p = {p_text(told.p)}; Nemenyi's critical difference is "
             f"{told.critical_difference:.2f} places. Columns about the same answers are one block."
         )
-    return [*texts, RANK_NOTE.format(draws=10_000)]
+    return [*texts, RANK_NOTE.format(draws=RESAMPLES)]
 
 
 def p_text(p: float) -> str:

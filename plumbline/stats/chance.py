@@ -50,9 +50,10 @@ def p_value(seen: np.ndarray, by_chance: np.ndarray) -> np.ndarray:
 
 
 def largest(gaps: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """The largest |gap| / error along the last axis, 0 where both are 0."""
+    """The largest |gap| / error along the last axis, 0 where both are 0. Gaps count to nine digits,
+    as in ranks, so that what adding leaves of 0 is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.abs(gaps) / errors
+        ratios = np.abs(np.round(gaps, 9)) / errors
     return np.nan_to_num(ratios, nan=0.0, posinf=np.inf).max(axis=-1)
 
 

@@ -1,5 +1,6 @@
 """A small made-up table and grid; nothing here was measured."""
 
+import numpy as np
 import pytest
 
 from plumbline.aggregate import (
@@ -17,6 +18,9 @@ from plumbline.aggregate import (
     RankRule,
     TableOne,
 )
+from plumbline.aggregate.uncertainty import Certainty, Contest, Gap, Standing, Uncertainty
+from plumbline.stats.blocks import Friedman
+from plumbline.stats.missing import Bounds
 
 WIN = Column("toyland", "win_rate", "Win rate", "Toyland")
 SCORE = Column("mt_bench", "score", "Score", "MT-Bench", digits=1)
@@ -84,3 +88,26 @@ def ways() -> Protocol:
         choices=(Choice("<b>&DPO", 3, points, ranks), Choice("NCA", 1, points, ranks)),
         budget=3,
     )  # fmt: skip
+
+
+@pytest.fixture
+def sure() -> Uncertainty:
+    """<b>&DPO, with two items missing, against NCA, the best."""
+    heading = Heading(WIN, "higher", "1")
+    gap = Gap("NCA", -1.5, -3.0, 0.25, -0.2, 0.42, 512.0, 9.0)
+    lost = Bounds(20.125, 20.0, 21.0, 2)
+    cells = (
+        Certainty(heading, "<b>&DPO", 20.125, 18.5, 21.75, 3.2, 2, 100, gap, lost),
+        Certainty(heading, "NCA", 21.625, 20.0, 23.25, 3.2, 2, 100, None, None),
+    )
+    standings = (
+        Standing("dpo", "<b>&DPO", 2.0, 1.0, 2.0, ((1, 2),), 0.25),
+        Standing("nca", "NCA", 1.0, 1.0, 2.0, ((1, 2),), 0.75),
+    )
+    contest = Contest((heading,), standings, 0.4, 2.3, ((heading.key,),), None)
+    return Uncertainty(cells, contest)
+
+
+@pytest.fixture
+def friedman() -> Friedman:
+    return Friedman(3, np.array([1.0, 2.0, 3.0]), 4.67, 0.097, 1.91)
