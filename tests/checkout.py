@@ -21,15 +21,15 @@ class Checkout:
 
     folder: Path
 
-    def snakemake(self, *arguments: str, check: bool = True) -> str:
-        """Run Snakemake here; its whole output. check: it must exit 0."""
+    def snakemake(self, *arguments: str, check: bool = True, timeout: int = 600) -> str:
+        """Run Snakemake here; its whole output. check: it must exit 0; timeout: seconds."""
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=timeout,
         )
         output = done.stdout + done.stderr
         assert not check or done.returncode == 0, output

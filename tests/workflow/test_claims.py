@@ -14,7 +14,8 @@ from plumbline.cli.app import app
 def certified(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> list[dict]:
     """The findings of config/claims/toyland.yaml on a run of config/toyland/claims.yaml."""
     checkout = copied(tmp_path_factory.mktemp("claims") / "checkout")
-    checkout.snakemake("--cores", "2", "--configfile", "config/toyland/claims.yaml")
+    run = ("--cores", "2", "--configfile", "config/toyland/claims.yaml")
+    checkout.snakemake(*run, timeout=1500)  # three minutes on two idle cores
     words = ["certify", str(repository / "config/claims/toyland.yaml"), "--json"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(checkout.folder)
