@@ -8,7 +8,7 @@ selected; the difference is the optimism of picking on test, never negative.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,18 +66,21 @@ class Entry:
 class Choice:
     """A method's points by each way of choosing them, and its average rank at them.
 
-    points: "" for a point of its own in each column. tried: how many points its grid has.
+    points: "" for a point of its own in each column. tried: how many points its grid has; fewer:
+    whether the budget would have allowed more.
     """
 
     title: str
     tried: int
+    fewer: bool
     points: Mapping[str, str]
     ranks: Mapping[str, Rank]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Every way of choosing points, side by side. budget: points that each method may try."""
+    """Every way of choosing points, side by side. entries: of methods that tried several. budget:
+    points that each method may try."""
 
     entries: tuple[Entry, ...]
     choices: tuple[Choice, ...]
@@ -105,9 +108,12 @@ def protocol(
     entries = tuple(
         entry(line, heading, grids[line.method], defaults.get(line.method, ""), measured)
         for line in table.lines
+        if len(grids[line.method]) > 1
         for heading in table.ranked_headings
     )
-    return Protocol(entries, choices(table, grids), budget)
+    trained = [line.method for line in table.lines if line.method not in single]
+    fewer = {name for name in trained if len(grids[name]) < budget}
+    return Protocol(entries, choices(table, grids, fewer), budget)
 
 
 def grid_values(
@@ -201,7 +207,9 @@ def interval(values: np.ndarray, selected: int, better: str) -> tuple[float, flo
     return float(low), float(high)
 
 
-def choices(table: TableOne, grids: Mapping[str, Mapping[str, Values]]) -> tuple[Choice, ...]:
+def choices(
+    table: TableOne, grids: Mapping[str, Mapping[str, Values]], fewer: Container[str]
+) -> tuple[Choice, ...]:
     """Each method's points and average ranks by each way of choosing."""
     directions = {heading.key: heading.better for heading in table.ranked_headings}
     best = {line.method: best_point(grids[line.method], directions) for line in table.lines}
@@ -218,6 +226,7 @@ def choices(table: TableOne, grids: Mapping[str, Mapping[str, Values]]) -> tuple
         Choice(
             line.title,
             len(grids[line.method]),
+            line.method in fewer,
             {SELECTED: line.point, BEST_POINT: best[line.method], BEST_PER_COLUMN: ""},
             {way: found[line.method] for way, found in ranks.items()},
         )

@@ -62,12 +62,12 @@ def note(protocol: Protocol) -> str:
 def rank_sheet(protocol: Protocol) -> Sheet:
     """Header and lines of the ranks."""
     header = ["Method", "Points tried", *(f"Average rank, {way}" for way in WAYS), "Best point"]
-    return header, [rank_line(each, protocol.budget) for each in protocol.choices]
+    return header, [rank_line(each) for each in protocol.choices]
 
 
-def rank_line(choice: Choice, budget: int) -> list[str]:
+def rank_line(choice: Choice) -> list[str]:
     """A method's ranks."""
-    tried = f"{choice.tried}{'*' if choice.tried < budget else ''}"
+    tried = f"{choice.tried}{'*' if choice.fewer else ''}"
     ranks = [rank_text(choice.ranks[way]) for way in WAYS]
     return [choice.title, tried, *ranks, choice.points[BEST_POINT]]
 

@@ -47,11 +47,11 @@ def items(rows):
     ]
 
 
-def build(rows, items, selected=SELECTED):
+def build(rows, items, selected=SELECTED, budget=2):
     columns = [WIN, HARM]
     table = table_one(at_selected(rows, selected), columns, RankRule(), methods=list(GRID))
     defaults = {"dpo": "beta=0.1", "nca": "beta=0.9"}
-    return protocol(rows, items, table, defaults=defaults, single=("sft",), budget=2)
+    return protocol(rows, items, table, defaults=defaults, single=("sft",), budget=budget)
 
 
 def entries(found):
@@ -65,7 +65,7 @@ def test_optimism_is_the_best_of_the_grid_less_the_selected_point(rows, items):
     assert dpo.optimism == 4.0
     assert found["dpo", "harm"].optimism == 0.0  # 4 is the lower harm, and was selected
     assert found["nca", "win_rate"].optimism == 1.0
-    assert found["SFT", "win_rate"].optimism == 0.0
+    assert ("SFT", "win_rate") not in found  # one point: nothing to pick
 
 
 def test_the_default_point_stands_where_the_grid_has_it(rows, items):
@@ -92,7 +92,12 @@ def test_ranks_by_each_way_of_choosing_by_hand(rows, items):
 def test_the_best_point_and_the_points_tried_are_told(rows, items):
     choices = {choice.title: choice for choice in build(rows, items).choices}
     assert choices["dpo"].points["best point"] == "beta=0.1" and choices["dpo"].tried == 2
-    assert choices["SFT"].tried == 1
+    assert choices["SFT"].tried == 1 and not choices["SFT"].fewer
+
+
+def test_who_could_have_tried_more_is_marked_and_sft_is_not(rows, items):
+    found = build(rows, items, budget=3).choices
+    assert {choice.title for choice in found if choice.fewer} == {"dpo", "nca"}
 
 
 def test_with_equal_shifts_in_all_points_the_interval_is_the_number(rows, items):

@@ -85,7 +85,7 @@ def ways() -> Protocol:
                   Pick("beta=0.1", 20.125), 0.0, 2.75),
             Entry("NCA", win, alone, alone, None),
         ),
-        choices=(Choice("<b>&DPO", 3, points, ranks), Choice("NCA", 1, points, ranks)),
+        choices=(Choice("<b>&DPO", 3, False, points, ranks), Choice("NCA", 1, True, points, ranks)),
         budget=3,
     )  # fmt: skip
 
