@@ -28,6 +28,7 @@ SMALL = """
     benchmarks.*.limit benchmarks.alpaca_eval_2.* benchmarks.lm_eval_tasks.data.*
     benchmarks.lm_eval_tasks.nltk_data benchmarks.mt_bench.questions
     benchmarks.mt_bench.references benchmarks.mt_bench.judge_prompts
+    benchmarks.mt_bench.max_new_tokens
     judge.* report.stamp execution.*
 """.split()
 #: Sizes of the embedded world, whose rows stand in where no real ones are at hand.
