@@ -80,6 +80,26 @@ def test_the_demos_table_is_put_between_the_marks():
     assert once.startswith(head) and once.endswith(tail.split("<!-- /demo table -->")[1])
 
 
+# The twins' tables in docs/results.md
+
+
+@pytest.fixture(scope="module")
+def twins() -> dict:
+    return runpy.run_path(str(REPOSITORY / "docs" / "fill_twins.py"))
+
+
+def test_every_twin_has_its_file_and_its_place(twins):
+    for name in twins["FIGURES"]:
+        file = f"config/toyland/{name.removeprefix('toyland_')}.yaml"
+        assert yaml.safe_load(page(file))["experiment"] == name
+        assert re.search(rf"<!-- {name} -->\n.*\n<!-- /{name} -->", page("docs/results.md"), re.S)
+
+
+def test_a_second_table_is_cut_off(twins):
+    assert twins["first_part"]("| a |\n| b |\n\n- note\n\n| c |\n") == "| a |\n| b |\n\n- note\n\n"
+    assert twins["first_part"]("| a |\n") == "| a |\n"
+
+
 # The file tree
 
 
