@@ -21,7 +21,7 @@ FIGURES = {
     },
 }
 #: Of each setting's tables, whether all is shown, or only what stands before a second one.
-TABLES = {"table1.md": "all", "uncertainty.md": "first", "protocol.md": "first"}
+TABLES = {"table1.md": "all", "uncertainty.md": "first", "protocol.md": "all"}
 
 
 def first_part(text: str) -> str:
@@ -41,7 +41,7 @@ def printed(folder: Path) -> str:
 
 def block(experiment: Path) -> str:
     """All settings of a finished twin, then its figures, which are copied beside the page."""
-    settings = sorted((experiment / "tables").iterdir())
+    settings = sorted(path.parent for path in experiment.glob("tables/*/table1.md"))
     parts = [f"Setting `{folder.name}`:\n\n{printed(folder)}" for folder in settings]
     for name, words in FIGURES[experiment.name].items():
         for folder in settings:
