@@ -109,7 +109,7 @@ class Contest:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """contest: None where fewer than two methods are ranked."""
+    """contest: None where fewer than two methods are ranked, or on fewer than two items."""
 
     cells: tuple[Certainty, ...]
     contest: Contest | None
@@ -267,12 +267,12 @@ def gaps_of(scores: Scores, metric: Metric) -> missing.Bounds | None:
 
 
 def contest(table: TableOne, columns: Mapping[str, Runs]) -> Contest | None:
-    """The ranked methods in the ranked columns."""
+    """The ranked methods in the ranked columns, where each has two items or more."""
     lines = [line for line in table.lines if line.rank.places]
     headings = table.ranked_headings
-    if len(lines) < 2 or not headings:
-        return None
     scores = [of_methods(columns[h.key], [line.method for line in lines]) for h in headings]
+    if len(lines) < 2 or any(len(each.items) < 2 for each in scores):
+        return None
     higher = np.array([heading.better == "higher" for heading in headings])
     found = [components(each.values) for each in scores]
     generator = np.random.default_rng(SEED)

@@ -140,7 +140,7 @@ def sentences(contest: Contest) -> list[str]:
     methods = len(contest.standings)
     verdict = "some differ" if contest.p <= 0.05 else "no method is shown to differ"
     texts = [
-        f"All {methods} methods equal: p = {p_text(contest.p)} ({verdict}). Two differ, in any "
+        f"All {methods} methods equal: {p_text(contest.p)} ({verdict}). Two differ, in any "
         f"column, from {contest.limit:.2f} standard errors on."
     ]
     names = {heading.key: heading_name(heading) for heading in contest.headings}
@@ -149,15 +149,15 @@ def sentences(contest: Contest) -> list[str]:
         told = contest.friedman
         texts.append(
             f"Friedman over {told.blocks} blocks ({blocks}): chi-squared {told.statistic:.2f}, "
-            f"p = {p_text(told.p)}; Nemenyi's critical difference is "
+            f"{p_text(told.p)}; Nemenyi's critical difference is "
             f"{told.critical_difference:.2f} places. Columns about the same answers are one block."
         )
     return [*texts, RANK_NOTE.format(draws=RESAMPLES)]
 
 
 def p_text(p: float) -> str:
-    """`0.031`, or `< 0.001`."""
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+    """`p = 0.031`, or `p < 0.001`."""
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
 
 
 def heading_name(heading: Heading) -> str:
