@@ -232,8 +232,10 @@ def written_down(batch, needs: tuple[str, ...], start: str = "") -> dict[str, li
     columns = written_down(inner, needs, "traceless_") if inner else {}
     columns |= {name: value.tolist() for name, value in whole.items()}
     if samples:
-        columns["policy_samples"] = samples.policy.tolist()
-        columns["reference_samples"] = samples.reference.tolist()
+        names = ("token_policy", "token_reference") if by_token else ("policy", "reference")
+        for key, name in zip(("policy_samples", "reference_samples"), names, strict=True):
+            values = getattr(samples, name)
+            columns[key] = ragged(values, samples.tokens) if by_token else values.tolist()
     for name, end in COLUMNS[FEEDBACK[type(batch).__name__]].items():
         column = getattr(batch, name)
         columns[start + tokens_key(end)] = column.tokens.tolist()
