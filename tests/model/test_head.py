@@ -24,6 +24,7 @@ from plumbline.model.head import (
     Divergence,
     Entropy,
     Head,
+    Largest,
     Logprob,
     LogSquares,
     ReverseDivergence,
