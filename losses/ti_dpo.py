@@ -81,8 +81,8 @@ def ti_dpo(
     anchors = batch.reference_samples
 
     def weighted(column: Completions) -> Tensor:
-        mask, count = column.token_mask, column.token_mask.sum(-1, keepdim=True)
-        place = mask.cumsum(-1) - 1
+        mask = column.token_mask.to(column.token_policy.dtype)
+        place, count = mask.cumsum(-1) - 1, mask.sum(-1, keepdim=True)
         prior = (-(((place - (count - 1) / 2) / (count / 4)) ** 2) / 2).exp() * mask  # Eq. (7)
         prior = prior / prior.sum(-1, keepdim=True)
         weight = mix * column.token_importance + (1 - mix) * prior  # Eq. (8)

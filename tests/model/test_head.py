@@ -117,6 +117,18 @@ def test_float64_to_1e_10_elementwise(kind, variant):
         assert other.abs().max() > 1e-3, "too small for the comparison to mean anything"
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_largest_logit_is_read_and_carries_gradient(variant):
+    given, hidden = a_head(**VARIANTS[variant]), some_hidden()
+    leaves = [item for item in (hidden, given.weight, given.bias) if item is not None]
+    weights = torch.linspace(-1, 2, ROWS, dtype=torch.float64)
+    ours, theirs = read(given, hidden, Largest()), plain_logits(given, hidden).amax(1)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+    slopes = (torch.autograd.grad((item * weights).sum(), leaves) for item in (ours, theirs))
+    for one, other in zip(*slopes, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("kind", READINGS)
 def test_float32_to_1e_5_of_the_gradients_norm(kind):
     single = both(kind, a_head(torch.float32), some_hidden(torch.float32))[0]
