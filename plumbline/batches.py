@@ -50,11 +50,15 @@ NEEDS = {
     "token_activity": "completions.token_activity, shaped like token_policy: how large the "
     "reference's activations are where the token is predicted, from 0 at the completion's least "
     "active token to 1 at its most active one in each layer, the mean over layers, zero on padding",
+    "token_importance": "completions.token_importance, shaped like token_policy: the token's share "
+    "of what the reference's last prediction in the completion owes to each token's embedding, >= "
+    "0, one over the completion, zero on padding",
     "traceless": "pairs.traceless, a Pairs: the same completions without their traces, which "
     "learns too; a completion without a trace is as it was",
     "reference_samples": "pairs.reference_samples, a Completions [B, K]: completions of the same "
     "prompt drawn from the frozen reference and fixed with the data, the first K = `samples` of "
-    "16, a hyperparameter of the method",
+    "16, a hyperparameter of the method; of the needs of tokens they have token_values and "
+    "token_reference, [B, K, T]",
 }
 #: Those of an example as a whole, found on its batch and not on a column.
 OF_EXAMPLES = ("embedding", "propensity", "label")
@@ -63,7 +67,13 @@ EMBEDDED = frozenset({"embedding", "propensity"})
 #: Those read from the policy's logits, which carry gradient as its log-probabilities do.
 READINGS = ("token_divergence", "token_reverse_divergence", "token_log_squares")
 #: Those that a pass over the training data writes, one file each, for the methods that declare it.
-ANNOTATED = ("token_reference", "token_contrast", "token_activity", "reference_samples")
+ANNOTATED = (
+    "token_reference",
+    "token_contrast",
+    "token_activity",
+    "token_importance",
+    "reference_samples",
+)
 #: The models, beside the reference, that such a pass asks.
 AUXILIARY = {"token_contrast": ("chosen", "rejected")}
 

@@ -141,7 +141,7 @@ SAMPLE = pa.schema(
         ("id", pa.string()),
         ("index", pa.int64()),
         ("tokens", pa.list_(pa.int64())),
-        ("logprob", pa.float64()),
+        ("values", pa.list_(pa.float64())),
     ]
 )
 

@@ -120,7 +120,14 @@ def padded(batch: Batch, extra: int) -> Batch:
         return replace(column, needed=needed)
 
     columns = {name: getattr(batch, name) for name in COLUMNS[type(batch)]}
-    return replace(batch, **{name: item and longer(item) for name, item in columns.items()})
+    samples = {
+        name: longer(item) for name, item in batch.needed.items() if name == "reference_samples"
+    }
+    return replace(
+        batch,
+        **{name: item and longer(item) for name, item in columns.items()},
+        needed={**batch.needed, **samples},
+    )
 
 
 def mapped(item: Any, change: Callable[[Tensor], Tensor]) -> Any:
@@ -154,25 +161,29 @@ def leaves_of(batch: Batch) -> dict[str, list[Tensor]]:
     reference `reference_samples`.
     """
     leaves = {
-        name: [getattr(batch, name).policy, *_needed(batch, name, ("token_policy",))]
-        for name in LEARNING[type(batch)]
+        name: [column.policy, *_needed(column, ("token_policy",))]
+        for name, column in _learning(batch).items()
     }
     if "traceless" in batch.needed:
         inner = leaves_of(batch.traceless)
         leaves |= {f"traceless {name}": found for name, found in inner.items()}
     if "reference_samples" in batch.needed:
-        leaves["reference_samples"] = [batch.reference_samples.policy]
+        samples = batch.reference_samples
+        leaves["reference_samples"] = [samples.policy, *_needed(samples, ("token_policy",))]
     return leaves
 
 
 def readings_of(batch: Batch) -> list[Tensor]:
     """The numbers of the policy's logits, beside log-probabilities, that carry gradient."""
-    return [item for name in LEARNING[type(batch)] for item in _needed(batch, name, READINGS)]
+    return [item for column in _learning(batch).values() for item in _needed(column, READINGS)]
 
 
-def _needed(batch: Batch, name: str, needs: Sequence[str]) -> list[Tensor]:
-    needed = getattr(batch, name).needed
-    return [needed[need] for need in needs if need in needed]
+def _learning(batch: Batch) -> dict[str, Completions]:
+    return {name: getattr(batch, name) for name in LEARNING[type(batch)]}
+
+
+def _needed(column: Completions, needs: Sequence[str]) -> list[Tensor]:
+    return [column.needed[need] for need in needs if need in column.needed]
 
 
 def substituted(batch: Batch, old: Sequence[Tensor], new: Sequence[Tensor]) -> Batch:
@@ -224,6 +235,9 @@ def _completions(
         "token_sample": (places % 2 * mask).to(policy.dtype),
         "token_contrast": (reference - policy).detach() * 3,
         "token_activity": (1 / (1 + places) * mask).to(policy.dtype),
+        "token_importance": (places / (places * mask).sum(-1, keepdim=True) * mask).to(
+            policy.dtype
+        ),
     }
     return Completions(policy.sum(-1), mask.sum(-1), needed)
 
@@ -244,10 +258,13 @@ def _assemble(feedback: type, column: Callable[[str], Completions], rows: int) -
 
 
 def _beside(one: Completions, other: Completions) -> Completions:
-    """Two completions of each row, [B, 2], as sums."""
-    sums = (torch.stack([item.policy, item.reference, item.tokens]) for item in (one, other))
-    policy, reference, tokens = torch.stack(list(sums), -1)
-    return Completions(policy, tokens.long(), {"reference": reference})
+    """Two completions of each row, [B, 2], with what samples of the reference have."""
+    names = ("reference", "token_policy", "token_mask", "token_reference")
+    needed = {name: torch.stack([one.needed[name], other.needed[name]], 1) for name in names}
+    policy, tokens = (
+        torch.stack(item, 1) for item in ((one.policy, other.policy), (one.tokens, other.tokens))
+    )
+    return Completions(policy, tokens, needed)
 
 
 def _of_examples(rows: int) -> dict[str, Tensor | Pairs | Completions]:

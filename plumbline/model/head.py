@@ -170,6 +170,21 @@ class LogSquares:
         return 2 * upstream[:, None] * ((2 * logits).softmax(1) - logits.softmax(1))
 
 
+@dataclass(frozen=True)
+class Largest:
+    """The largest logit."""
+
+    def rows(self, block: slice) -> Largest:
+        return self
+
+    def value(self, logits: Tensor) -> Tensor:
+        return logits.amax(1)
+
+    def slope(self, logits: Tensor, upstream: Tensor) -> Tensor:
+        top = logits.argmax(1, keepdim=True)
+        return logits.zero_().scatter_(1, top, upstream[:, None])
+
+
 class _Blocks(torch.autograd.Function):
     """A reading of all rows. It remembers hidden states only and makes each block's logits twice:
     a head costs a third more time than with its logits kept, and almost no memory."""

@@ -12,7 +12,15 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from plumbline.model import attention
-from plumbline.model.head import Divergence, Logprob, Reading, ReverseDivergence, head_of, read
+from plumbline.model.head import (
+    Divergence,
+    Largest,
+    Logprob,
+    Reading,
+    ReverseDivergence,
+    head_of,
+    read,
+)
 from plumbline.model.sequences import Group, Ids, Sequences, apart, pack, together
 
 #: Tokens of one forward pass without gradient, padding included.
@@ -103,6 +111,22 @@ class Policy(torch.nn.Module):
         )
         places = tuple(sequences.sources)
         return torch.stack([layer[places].float().mean(-1) for layer in body.hidden_states[:-1]])
+
+    def embedding_slopes(self, sequences: Sequences) -> Tensor:
+        """[N] float32: where each completion token is predicted from, the L1 norm of the gradient,
+        with respect to the embedding there, of the largest logit of the completion's last
+        prediction.
+        """
+        embedded = self.model.get_input_embeddings()(sequences.ids).detach().requires_grad_()
+        ends = sequences.lengths.cumsum(0) - 1
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+            body = self.model.base_model(
+                inputs_embeds=embedded, use_cache=False, **_layout(self.model, sequences)
+            )
+            hidden = body.last_hidden_state[tuple(sequences.sources[:, ends])]
+        targets = read(head_of(self.model), hidden, Largest())
+        (slopes,) = torch.autograd.grad(targets.sum(), embedded)
+        return slopes.float().abs().sum(-1)[tuple(sequences.sources)]
 
     def generate(self, *args: Any, **options: Any) -> Any:
         """The model's own."""

@@ -6,7 +6,7 @@ A row of pairs has the keys `policy_chosen`, `policy_rejected`, `reference_chose
 Any other need is a key of its name, ending in `_chosen` and `_rejected` where it belongs to a
 response of a pair; `mismatched` is the log-ratio of the mismatched completion, and the keys of a
 pair without its traces are a pair's behind `traceless_`; `policy_samples` and `reference_samples`
-are arrays with a number for each completion of the reference. A log-probability is the sum over the
+are arrays with an entry for each completion of the reference. A log-probability is the sum over the
 completion's tokens in nats, or an array with a number for each token.
 """
 
@@ -63,7 +63,7 @@ SHARE = Kind("a number between 0 and 1", lambda item: _finite(item) and 0 <= ite
 COUNT = Kind("a number of tokens, an integer >= 1", lambda item: type(item) is int and item >= 1)
 TRUTH = Kind("true or false", lambda item: isinstance(item, bool))
 KINDS = {"reference": NATS, "token_reference": NATS, "embedding": NUMBER, "propensity": SHARE}
-KINDS |= {"label": SHARE, "token_log_squares": NATS}
+KINDS |= {"label": SHARE, "token_log_squares": NATS, "token_importance": SHARE}
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,8 @@ def losses_and_gradients(function: Callable, given: Given) -> dict[str, Any]:
     for name, values in {"losses": losses, **gradients}.items():
         if not values.isfinite().all():
             raise MethodError(f"{name}: not all are finite: {values.tolist()}")
-    listed = isinstance(given.batch, Lists)
     cut = {
-        key: _cut(slope, given.lengths[key], listed) if key in given.lengths else slope.tolist()
+        key: _cut(slope, given.lengths[key]) if key in given.lengths else slope.tolist()
         for key, slope in gradients.items()
     }
     return {"losses": losses.tolist(), "gradients": cut}
@@ -172,7 +171,7 @@ class _Reader:
             ends = COLUMNS[feedback].items()
             needed["traceless"] = Pairs(**{name: self.column(end, TRACELESS) for name, end in ends})
         if "reference_samples" in needs:
-            needed["reference_samples"] = self.samples()
+            needed["reference_samples"] = self.token_samples() if self.by_token else self.samples()
         if feedback == "pairs":
             batch = Pairs(**columns, needed=needed)
         elif feedback == "singles":
@@ -279,6 +278,22 @@ class _Reader:
         self.leaves["policy_samples"] = policy.requires_grad_()
         return Completions(policy, torch.ones_like(policy).long(), {"reference": reference})
 
+    def token_samples(self) -> Completions:
+        """Completions of the reference, token by token."""
+        policy, reference = (self.cells(key, NATS, listed=True) for key in ARRAYS[1:])
+        responses, lengths = [len(policy[0])] * len(policy), _lengths(policy)
+        for key, cells in zip(ARRAYS[1:], (policy, reference), strict=True):
+            self.hold_to(key, cells, responses, lengths)
+        leaf, theirs = (
+            torch.tensor(_padded(cells, lengths), dtype=self.dtype) for cells in (policy, reference)
+        )
+        self.leaves["policy_samples"] = leaf.requires_grad_()
+        self.lengths["policy_samples"] = lengths
+        tokens = torch.tensor(lengths)
+        mask = torch.arange(leaf.shape[-1]) < tokens.unsqueeze(-1)
+        needed = {"token_policy": leaf, "token_mask": mask, "token_reference": theirs}
+        return Completions(leaf.sum(-1), tokens, {**needed, "reference": theirs.sum(-1)})
+
     def scores(self) -> Tensor:
         cells, policy = self.cells("scores", SHARE), self.cells("policy", NATS)
         self.hold_to("scores", cells, [len(row) for row in policy], None)
@@ -348,11 +363,14 @@ class _Reader:
 
     def tensor(self, cells: list[list], lengths: list[list[int]] | None) -> Tensor:
         """[B], or [B, N] of lists, or with T behind it, zero on padding."""
-        if lengths is not None:
-            longest = max(map(max, lengths))
-            cells = [[cell + [0.0] * (longest - len(cell)) for cell in row] for row in cells]
-        found = torch.tensor(cells, dtype=self.dtype)
+        found = torch.tensor(_padded(cells, lengths) if lengths else cells, dtype=self.dtype)
         return found if self.listed else found.squeeze(1)
+
+
+def _padded(cells: list[list], lengths: list[list[int]]) -> list[list]:
+    """Arrays of as many numbers everywhere, zero on padding."""
+    longest = max(map(max, lengths))
+    return [[cell + [0.0] * (longest - len(cell)) for cell in row] for row in cells]
 
 
 def _flat(value: Any) -> list:
@@ -394,8 +412,9 @@ def _counts_tokens(spec: MethodSpec) -> bool:
     return any(isinstance(node, ast.Attribute) and node.attr in COUNTS for node in nodes)
 
 
-def _cut(padded: Tensor, lengths: list[list[int]], listed: bool) -> list:
+def _cut(padded: Tensor, lengths: list[list[int]]) -> list:
     """Numbers of tokens without their padding, in the rows' own form."""
+    listed = padded.dim() > 2
     rows = padded.tolist() if listed else [[row] for row in padded.tolist()]
     cut = [
         [cell[:length] for cell, length in zip(row, counts, strict=True)]

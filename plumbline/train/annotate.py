@@ -14,6 +14,7 @@ from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
 from plumbline.model.activity import token_activity
 from plumbline.model.folder import load_tokenizer
+from plumbline.model.importance import token_importance
 from plumbline.model.logprobs import Policy, token_logprobs
 from plumbline.model.sequences import Group
 from plumbline.plugins import MethodSpec
@@ -47,6 +48,7 @@ PASSES: dict[str, Callable[[list[Policy], list[Group]], Numbers]] = {
     "token_reference": lambda policies, groups: token_logprobs(policies[0], groups),
     "token_contrast": _contrast,
     "token_activity": lambda policies, groups: token_activity(policies[0], groups),
+    "token_importance": lambda policies, groups: token_importance(policies[0], groups),
 }
 
 
@@ -64,7 +66,10 @@ def annotate(
                 f"{model.record}: the auxiliary model that {need} asks has diverged; lower "
                 "align.learning_rate, or leave out the methods that need it"
             )
-    policies = [start(model, setting, execution)[0].eval() for model in models or [folders.sft]]
+    policies = [
+        start(model, setting, execution)[0].eval().requires_grad_(False)
+        for model in models or [folders.sft]
+    ]
     tokenizer = load_tokenizer(folders.sft.model)
     given = examples(setting, folders, feedback, tokenizer)
     if need in PASSES:
@@ -85,7 +90,9 @@ def annotate(
 def made_from(setting: Setting, folders: SettingFolder, feedback: str, need: str) -> dict[str, Any]:
     """What an annotation was made from: data, truncation, the reference, and auxiliary models."""
     models = [model_digest(model) for model in folders.auxiliaries(need)]
-    return fingerprint(setting, folders, feedback) | {"need": need, "models": models}
+    # Samples written without numbers of their tokens are of no use.
+    columns = {} if need in PASSES else {"columns": SAMPLE.names}
+    return fingerprint(setting, folders, feedback) | {"need": need, "models": models, **columns}
 
 
 def _rows(numbers: Callable[[list[Group]], Numbers], given: list[Example]) -> list[dict[str, Any]]:

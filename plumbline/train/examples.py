@@ -176,20 +176,29 @@ def with_traceless(examples: Sequence[Example], others: Sequence[Example]) -> li
 
 
 def with_samples(
-    examples: Sequence[Example], drawn: Mapping[tuple[str, int], tuple[Ids, float]], count: int
+    examples: Sequence[Example],
+    drawn: Mapping[tuple[str, int], tuple[Ids, Sequence[float]]],
+    count: int,
 ) -> list[Example]:
     """Pairs with `count` completions of the reference behind them.
 
-    drawn: token ids and reference log-probability, by (example id, index).
+    drawn: token ids and their reference log-probabilities, by (example id, index). Other numbers of
+    tokens that pairs have are zero on samples.
     """
     return [_with_samples(item, [drawn[item.id, row] for row in range(count)]) for item in examples]
 
 
-def _with_samples(example: Example, drawn: Sequence[tuple[Ids, float]]) -> Example:
+def _with_samples(example: Example, drawn: Sequence[tuple[Ids, Sequence[float]]]) -> Example:
+    nothing = tuple((0.0,) * len(ids) for ids, _ in drawn)
+    known = {"token_reference": tuple(tuple(values) for _, values in drawn)}
     return replace(
         example,
         completions=example.completions + tuple(tuple(ids) for ids, _ in drawn),
-        references=example.references + tuple(logprob for _, logprob in drawn),
+        references=example.references + tuple(sum(values) for _, values in drawn),
+        annotations={
+            need: numbers + known.get(need, nothing)
+            for need, numbers in example.annotations.items()
+        },
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from plumbline.artifacts import derive_seed
 from plumbline.contracts import DRAWN
-from plumbline.model.logprobs import Policy, sequence_logprobs
+from plumbline.model.logprobs import Policy, token_logprobs
 from plumbline.model.sampling import generate
 from plumbline.model.sequences import Ids
 from plumbline.schema import Align
@@ -42,14 +42,16 @@ def drawn(
     ids = [[*one.ids, *([end] if one.finished else [])] for one in said]
     several = [ids[start : start + DRAWN] for start in range(0, len(ids), DRAWN)]
     groups = [(item.prompt, own) for item, own in zip(examples, several, strict=True)]
-    sums = sequence_logprobs(policy, groups)
+    logprobs = token_logprobs(policy, groups)
     return [
-        {"id": item.id, "index": index, "tokens": tokens, "logprob": logprob}
-        for item, own, values in zip(examples, several, sums, strict=True)
-        for index, (tokens, logprob) in enumerate(zip(own, values, strict=True))
+        {"id": item.id, "index": index, "tokens": tokens, "values": values}
+        for item, own, numbers in zip(examples, several, logprobs, strict=True)
+        for index, (tokens, values) in enumerate(zip(own, numbers, strict=True))
     ]
 
 
-def by_place(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], tuple[Ids, float]]:
-    """Token ids and log-probability of `rows.SAMPLE` dicts, by (example id, index)."""
-    return {(row["id"], row["index"]): (row["tokens"], row["logprob"]) for row in rows}
+def by_place(
+    rows: Sequence[Mapping[str, Any]],
+) -> dict[tuple[str, int], tuple[Ids, Sequence[float]]]:
+    """Token ids and their log-probabilities of `rows.SAMPLE` dicts, by (example id, index)."""
+    return {(row["id"], row["index"]): (row["tokens"], row["values"]) for row in rows}

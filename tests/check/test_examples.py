@@ -117,3 +117,10 @@ def test_samples_of_the_reference_are_two_columns_with_the_declared_needs():
         seen.reference_samples.logratio  # noqa: B018
     [leaf] = examples.leaves_of(seen)["reference_samples"]
     assert leaf is seen.reference_samples.policy
+    seen = examples.restricted(batch, ("reference_samples", "token_values", "token_reference"))
+    whole, tokens = examples.leaves_of(seen)["reference_samples"]
+    assert tokens is seen.reference_samples.token_policy
+    torch.testing.assert_close(whole, tokens.sum(-1))
+    wider = examples.padded(batch, 3).reference_samples
+    assert wider.token_mask.shape[-1] == examples.LENGTH + 3
+    assert torch.equal(wider.token_mask.sum(-1), batch.reference_samples.tokens)

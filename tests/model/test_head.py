@@ -24,6 +24,7 @@ from plumbline.model.head import (
     Divergence,
     Entropy,
     Head,
+    Largest,
     Logprob,
     LogSquares,
     ReverseDivergence,
@@ -114,6 +115,18 @@ def test_float64_to_1e_10_elementwise(kind, variant):
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
         assert other.abs().max() > 1e-3, "too small for the comparison to mean anything"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_largest_logit_is_read_and_carries_gradient(variant):
+    given, hidden = a_head(**VARIANTS[variant]), some_hidden()
+    leaves = [item for item in (hidden, given.weight, given.bias) if item is not None]
+    weights = torch.linspace(-1, 2, ROWS, dtype=torch.float64)
+    ours, theirs = read(given, hidden, Largest()), plain_logits(given, hidden).amax(1)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+    slopes = (torch.autograd.grad((item * weights).sum(), leaves) for item in (ours, theirs))
+    for one, other in zip(*slopes, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("kind", READINGS)

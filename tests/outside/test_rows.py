@@ -156,6 +156,26 @@ def test_samples_of_the_reference_are_arrays(made):
         made("pro_p_samples", [row | {"reference_samples": [-8.5]}])
 
 
+def test_samples_token_by_token_are_arrays_of_arrays(made):
+    """The numbers of the file's example, and a longer anchor than either side of the pair."""
+    row = {
+        "policy_chosen": [-4.0, -6.0], "token_reference_chosen": [-4.5, -6.5],
+        "policy_rejected": [-7.0, -5.0], "token_reference_rejected": [-6.5, -5.0],
+        "token_importance_chosen": [0.9, 0.1], "token_importance_rejected": [0.2, 0.8],
+        "policy_samples": [[-3.0, -5.0], [-1.0]], "reference_samples": [[-2.5, -5.5], [-2.0]],
+    }  # fmt: skip
+    given, found = made("ti_dpo", [row], beta=0.1)
+    assert given.batch.reference_samples.tokens.tolist() == [[2, 1]]
+    assert given.batch.reference_samples.policy.tolist() == [[-8.0, -1.0]]
+    assert found["losses"] == pytest.approx([0.7365], abs=1e-4)
+    assert list(map(len, found["gradients"]["policy_samples"][0])) == [2, 1]
+    short = row | {"reference_samples": [[-2.5, -5.5], [-2.0, -1.0]]}
+    with pytest.raises(DataError, match="reference_samples is .*; must be an array of 1 numbers"):
+        made("ti_dpo", [short])
+    with pytest.raises(DataError, match="reference_samples has 1 responses; must have 2"):
+        made("ti_dpo", [row | {"reference_samples": [[-2.5, -5.5]]}])
+
+
 def test_what_a_method_does_not_need_may_be_there(made):
     assert made("dpo", [PAIR | {"embedding": [1.0], "label": 1}])[1] == made("dpo", [PAIR])[1]
     assert not made("dpo", [PAIR | {"label": 1}])[0].batch.needed
@@ -232,8 +252,10 @@ def written_down(batch, needs: tuple[str, ...], start: str = "") -> dict[str, li
     columns = written_down(inner, needs, "traceless_") if inner else {}
     columns |= {name: value.tolist() for name, value in whole.items()}
     if samples:
-        columns["policy_samples"] = samples.policy.tolist()
-        columns["reference_samples"] = samples.reference.tolist()
+        names = ("token_policy", "token_reference") if by_token else ("policy", "reference")
+        for key, name in zip(("policy_samples", "reference_samples"), names, strict=True):
+            values = getattr(samples, name)
+            columns[key] = ragged(values, samples.tokens) if by_token else values.tolist()
     for name, end in COLUMNS[FEEDBACK[type(batch).__name__]].items():
         column = getattr(batch, name)
         columns[start + tokens_key(end)] = column.tokens.tolist()

@@ -196,6 +196,28 @@ def test_samples_of_the_reference_arrive_behind_the_pair(policy, examples, plain
     torch.testing.assert_close(found.rejected.policy, expected.rejected.policy, rtol=0, atol=1e-10)
 
 
+def test_numbers_of_tokens_arrive_on_samples_too(policy, examples):
+    """Expected: plain torch, one unpadded row a completion; gradient through all of them."""
+    given = token_examples(examples, 4, "traceless")
+    objective, model, twin = token_objective(policy, "ti_dpo"), policy(), policy()
+    losses = engine(objective, model, given)
+    columns = [plain_column(twin, policy(seed=OTHER), given, index) for index in range(4)]
+    width = max(column.token_policy.shape[1] for column in columns)
+    chosen, rejected, *others = (_widened(column, width) for column in columns)
+    names = ("token_policy", "token_mask", "token_reference")
+    stacked = {name: torch.stack([item.needed[name] for item in others], 1) for name in names}
+    samples = Completions(
+        torch.stack([item.policy for item in others], 1),
+        torch.stack([item.tokens for item in others], 1),
+        stacked,
+    )
+    expected = objective.loss(Pairs(chosen, rejected, {"reference_samples": samples}))
+    expected.mean().backward()
+    torch.testing.assert_close(losses, expected.detach(), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(gradients(model), gradients(twin), rtol=1e-9, atol=1e-9)
+    assert gradients(twin).norm() > 1e-3
+
+
 def test_what_is_logged_of_a_pair_is_of_its_whole_completions(policy, examples):
     """The same pairs with and without others beside them."""
     given = examples("traceless", 5)
@@ -350,19 +372,21 @@ TOKEN_METHODS = {
     "tis_dpo": {"beta": 0.3, "low": -0.4, "high": 0.9},
     "sparse_po": {"beta": 0.3},
 }
+SAMPLED = {"ti_dpo": {"beta": 0.3, "samples": 2}}
 OTHER = 7  # the seed of the reference's weights
 
 
-def token_examples(examples, count: int) -> list:
+def token_examples(examples, count: int, feedback: str = "pairs") -> list:
     """Pairs with a number for each token, as a pass over the data leaves them."""
-    given = examples("pairs", count)
+    given = examples(feedback, count)
     places = {
         (item.id, row): [-1 - place / 8 for place in range(len(ids))]
         for item in given
         for row, ids in enumerate(item.completions)
     }
     given = annotated(given, "token_reference", places)
-    for need, number in (("token_contrast", torch.sin), ("token_activity", torch.sigmoid)):
+    made = {"contrast": torch.sin, "activity": torch.sigmoid, "importance": torch.exp}
+    for need, number in ((f"token_{name}", number) for name, number in made.items()):
         numbers = {key: number(torch.tensor(values)).tolist() for key, values in places.items()}
         given = annotated(given, need, numbers)
     return annotated(given, "token_sample", samples(given, seed=0))
@@ -395,7 +419,7 @@ def plain_column(model, reference, given, index: int) -> Completions:
 
 def token_objective(policy, name: str) -> Objective:
     reference = Policy(policy(seed=OTHER).requires_grad_(False), together)
-    return Objective.of(method_spec(name), TOKEN_METHODS[name], reference)
+    return Objective.of(method_spec(name), (TOKEN_METHODS | SAMPLED)[name], reference)
 
 
 @pytest.mark.parametrize("name", TOKEN_METHODS)

@@ -73,8 +73,8 @@ def test_the_log_probability_is_the_references(model, given, rows):
         with torch.no_grad():
             logits = policy(torch.tensor([[*item.prompt, *row["tokens"]]])).logits
         logs = logits.double().log_softmax(-1)[0, len(item.prompt) - 1 : -1]
-        expected = logs.gather(1, torch.tensor(row["tokens"])[:, None]).sum()
-        assert row["logprob"] == pytest.approx(expected.item(), abs=1e-4)
+        expected = logs.gather(1, torch.tensor(row["tokens"])[:, None])[:, 0]
+        assert row["values"] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_a_sample_is_no_longer_than_what_is_trained_on(setting, given, rows):
@@ -126,6 +126,30 @@ def test_a_run_trains_on_them(chosen, folders, setting, rows):
         losses = [row["value"] for row in read_rows(run.dynamics) if row["metric"] == "loss"]
         assert losses[0] == pytest.approx(3.5 * math.log(2), abs=1e-5)
     assert len(models) == 2
+
+
+def test_behind_a_pair_they_have_the_references_numbers_of_tokens_and_no_others(
+    raw, folders, setting, rows
+):
+    """And a run that reads them starts at log 2 + gamma margin, policy and reference being one."""
+    experiment = config.parse(
+        raw | {"methods": raw["methods"] | {"ti_dpo": {"gamma": 0.5, "margin": 0.25}}}
+    )
+    for need in ("token_reference", "token_importance"):
+        annotate(setting, folders, "pairs", need, Execution())
+    bench = Bench(experiment, folders, "ti_dpo")
+    for item in bench.examples_at({})[:5]:
+        row = rows[item.id, 0]
+        *_, reference = item.annotations["token_reference"]
+        *_, importance = item.annotations["token_importance"]
+        assert item.completions[2:] == (tuple(row["tokens"]),)
+        assert reference == tuple(row["values"]) and not any(importance)
+        assert item.references[2] == pytest.approx(sum(row["values"]))
+        assert len(importance) == len(reference)
+    run = folders.run("ti_dpo", "gamma=0.5,margin=0.25", 0)
+    assert bench.train(run) == "ok"
+    losses = [row["value"] for row in read_rows(run.dynamics) if row["metric"] == "loss"]
+    assert losses[0] == pytest.approx(math.log(2) + 0.125, abs=1e-5)
 
 
 def test_samples_of_another_model_are_refused(chosen, folders, rows):
