@@ -10,6 +10,8 @@ from plumbline.artifacts import read_json, read_rows, write_json
 from plumbline.batches import ANNOTATED
 from plumbline.errors import IntegrityError
 from plumbline.model.folder import load
+from plumbline.model.importance import token_importance
+from plumbline.model.logprobs import Policy
 from plumbline.plugins import method_spec
 from plumbline.schema import Execution
 from plumbline.train import base
@@ -62,6 +64,18 @@ def test_token_reference_is_the_models_own(setting, folders, model, feedback):
         for index, completion in enumerate(item.completions):
             expected = plain(policy, item.prompt, completion).tolist()
             assert found[item.id, index] == pytest.approx(expected, rel=1e-4)
+
+
+def test_token_importance_is_the_models_own(setting, folders, model):
+    annotate(setting, folders, "pairs", "token_importance", Execution())
+    rows = read_rows(folders.annotation("pairs", "token_importance"))
+    found = {(row["id"], row["index"]): row["values"] for row in rows}
+    given = examples(setting, folders, "pairs", model[1])
+    assert len(found) == 2 * len(given)
+    for item in given[:3]:
+        [expected] = token_importance(Policy(model[0]), [item.group])
+        for index, values in enumerate(expected):
+            assert found[item.id, index] == pytest.approx(values, abs=1e-5)
 
 
 def test_contrast_is_that_of_the_two_trained_models(setting, folders, model, contrast):
