@@ -12,7 +12,7 @@ from plumbline.report.page import drawn
 from plumbline.report.templates import render
 
 #: What Markdown could take for markup, in a cell of a pipe table.
-MARKUP = re.compile(r"([\\`*_~\[\]<>|&!])")
+MARKUP = re.compile(r"([\\`*_~\[\]<>|&!$])")
 
 
 @dataclass(frozen=True)
