@@ -312,5 +312,5 @@ def test_tables_that_an_archive_does_not_give_are_an_error(crate, tmp_path, comm
     copy = tmp_path / "run.zip"
     copy.write_bytes(crate.read_bytes())
     tamper(copy, "results/experiments/tiny/rows.parquet", half)
-    with pytest.raises(IntegrityError, match="of 7 tables .* are not the archive's own"):
+    with pytest.raises(IntegrityError, match=r"(\d+) of \1 tables .* are not the archive's own"):
         command("tables", copy, tmp_path / "out")

@@ -66,12 +66,12 @@ def test_other_labels_share_the_reference_file(setting, folders, model):
     """Every pair is turned, its log-probabilities with it; no pass is made again."""
     reference(setting, folders, "pairs", Execution())
     own = referenced_examples(setting, folders, "pairs", model[1])
-    turned = with_labels(own, setting, folders, "pairs", "flipped")
+    turned = with_labels(own, setting, folders, "pairs", {"labels": "flipped"})
     for one, other in zip(own, turned, strict=True):
         assert other.completions == one.completions[::-1]
         assert other.references == one.references[::-1]
         assert (other.id, other.prompt, other.length) == (one.id, one.prompt, one.length)
-    drawn = with_labels(own, setting, folders, "pairs", "random")
+    drawn = with_labels(own, setting, folders, "pairs", {"labels": "random"})
     assert 8 < sum(one == other for one, other in zip(own, drawn, strict=True)) < 32
 
 

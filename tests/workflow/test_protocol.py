@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,11 @@ def whole(checkout: Checkout) -> Checkout:
     text = OTHERS.sub("", path.read_text())
     path.write_text(text.replace("grid_points: 2\n", "grid_points: 2\ntested: grid\n"))
     return checkout
+
+
+def without_tables(checkout: Checkout) -> None:
+    """Snakemake makes a lost file again only where somebody still waits for it."""
+    shutil.rmtree(checkout.folder / "results/experiments/test")
 
 
 def selection(checkout: Checkout, method: str) -> Path:
@@ -50,6 +56,8 @@ def test_every_point_is_tested_and_the_selected_one_is_shown(whole: Checkout) ->
 def test_asking_for_a_test_score_before_the_selection_is_an_error(checkout: Checkout) -> None:
     path = selection(checkout, "dpo")
     path.unlink()
+    shutil.rmtree(path.with_suffix(""))  # its test scores
+    without_tables(checkout)
     tests = [
         name for name in checkout.planned() if name.startswith(("generate_test", "score_test"))
     ]
@@ -62,6 +70,7 @@ def test_asking_for_a_test_score_before_the_selection_is_an_error(checkout: Chec
 def test_a_selection_that_was_deleted_and_made_again_says_so(checkout: Checkout) -> None:
     """The point is the same, so its test scores stand; the table says what happened."""
     selection(checkout, "dpo").unlink()
+    without_tables(checkout)
     checkout.snakemake("--configfile", "config/test.yaml")
     assert json.loads(selection(checkout, "dpo").read_text())["reopened"] is True
     table = checkout.folder / "results/experiments/test/tables/small/table1.md"
