@@ -83,7 +83,8 @@ def ti_dpo(
     def weighted(column: Completions) -> Tensor:
         mask = column.token_mask.to(column.token_policy.dtype)
         place, count = mask.cumsum(-1) - 1, mask.sum(-1, keepdim=True)
-        prior = (-(((place - (count - 1) / 2) / (count / 4)) ** 2) / 2).exp() * mask  # Eq. (7)
+        spread = 2 * (count / 4) ** 2
+        prior = (-((place - (count - 1) / 2) ** 2) / spread).exp() * mask  # Eq. (7)
         prior = prior / prior.sum(-1, keepdim=True)
         weight = mix * column.token_importance + (1 - mix) * prior  # Eq. (8)
         return (weight * _logratios(column)).sum(-1)  # Eq. (11)

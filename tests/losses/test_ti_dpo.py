@@ -15,9 +15,9 @@ from plumbline import Completions
 
 #: (policy, reference, importance) of two pairs, token by token.
 CHOSEN = (
-    [[-1.0, -2.0, -0.5], [-3.0]],
-    [[-1.5, -1.0, -0.25], [-2.0]],
-    [[0.5, 0.3, 0.2], [0.9]],
+    [[-1.0, -2.0, -0.5, -1.25, -4.0], [-3.0]],
+    [[-1.5, -1.0, -0.25, -2.0, -3.5], [-2.0]],
+    [[0.5, 0.3, 0.2, 0.15, 0.05], [0.9]],
 )
 REJECTED = (
     [[-0.75, -4.0], [-1.0, -2.5]],
@@ -144,13 +144,14 @@ def test_a_number_by_hand(ti_dpo, build):
 
 
 def test_at_the_reference(ti_dpo, build, make):
-    """The prior of three tokens has a deviation of 3/4: e, 1, e before it is divided by its sum."""
+    """The prior of five tokens has a deviation of 5/4 and stands on the third."""
     chosen, rejected = ((side[0], side[0], side[2]) for side in (CHOSEN, REJECTED))
     batch, flat = build(chosen, rejected, (ANCHORS[0], ANCHORS[0]))
     losses = ti_dpo(batch, **POINT | {"mix": 0.0})
     assert losses.tolist() == pytest.approx([math.log(2) + 0.02] * 2)
-    side = math.exp(-8 / 9)
-    expected = [-0.15 * item / (1 + 2 * side) for item in (side, 1, side)]
+    far, near = math.exp(-1.28), math.exp(-0.32)
+    prior = [far, near, 1.0, near, far]
+    expected = [-0.15 * item / sum(prior) for item in prior]
     assert make.token_gradient(losses, batch.chosen)[0].tolist() == pytest.approx(expected)
     assert make.token_gradient(losses, batch.rejected)[0].tolist() == pytest.approx([0.075] * 2)
     assert not make.token_gradient(losses, flat).any()
