@@ -58,13 +58,15 @@ def test_asking_for_a_test_score_before_the_selection_is_an_error(checkout: Chec
     path.unlink()
     shutil.rmtree(path.with_suffix(""))  # its test scores
     without_tables(checkout)
-    tests = [
-        name for name in checkout.planned() if name.startswith(("generate_test", "score_test"))
-    ]
-    assert tests and "select" in checkout.planned()
-    asked = ("--configfile", "config/test.yaml", "--allowed-rules", *tests)
+    planned = checkout.planned()
+    tests = [name for name in planned if name.startswith(("generate_test", "score_test"))]
+    assert tests and "select" in planned
+    wanted = str(path.with_suffix("").relative_to(checkout.folder))
+    score = f"{wanted}/seed=0/scores/toyland/test/rows.parquet"
+    asked = (score, "--configfile", "config/test.yaml", "--allowed-rules", *tests)
     output = checkout.snakemake("-n", *asked, check=False)
-    assert "MissingInputException" in output and str(path.relative_to(checkout.folder)) in output
+    missing = output.split("affected files:")[1]
+    assert "MissingInputException" in output and f"{wanted}.json" in missing
 
 
 def test_a_selection_that_was_deleted_and_made_again_says_so(checkout: Checkout) -> None:

@@ -10,6 +10,11 @@ rule aggregate:
             for folders, _, methods in method_chunks()
             for path in scores(tested(folders, methods), "test")
         ],
+        [
+            path
+            for folders in SETTINGS.values()
+            for path in selections(folders, EXPERIMENT.entrants)
+        ],
         EXPERIMENT.judge.audit or [],
     output:
         EXPERIMENT.folder.rows,
