@@ -42,9 +42,8 @@ class Entry:
     """A method in a column. None where a point is not in the grid or has no complete value.
 
     selected: by validation; best: of the grid, on test; default: the values of the method's file.
-    optimism: how much better `best` is than `selected`, at least 0; low, high: its 95 % interval
-    over items, picking anew in each resample, seeds as they are; None where the number is no mean
-    over items.
+    low, high: 95 % interval of the optimism over items, picking anew in each resample, seeds as
+    they are; None where the number is no mean over items.
     """
 
     title: str
@@ -57,6 +56,7 @@ class Entry:
 
     @property
     def optimism(self) -> float | None:
+        """How much better `best` is than `selected`, at least 0, in the column's unit."""
         if self.selected is None or self.best is None:
             return None
         return abs(self.best.value - self.selected.value)
