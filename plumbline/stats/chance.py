@@ -1,10 +1,11 @@
 """How far methods that are equal would seem to lie apart, by chance, in the same tournament.
 
 A parametric bootstrap: tournaments are drawn in which all methods have one mean, and seeds and
-items vary as they were seen to. Each draw also draws what its seeds' variance would have been taken
-for, from as few degrees of freedom. The largest difference of any two methods, in its own standard
-errors, is what a difference that was seen is held against. It gives the test that all are equal and
-the limit with which all pairs of all columns hold together.
+items vary as they were seen to. Each draw also draws what these variances would have been taken
+for. Differences count as normal deviates: each t by its own degrees of freedom, so that columns in
+which seeds decide and columns in which items do weigh alike (R. Beran, JASA 83(403), 1988, on why
+this holds the level better). The largest of all gives the test that all methods are equal, and the
+limit with which all pairs of all columns hold together.
 """
 
 from collections.abc import Sequence
@@ -13,18 +14,23 @@ import numpy as np
 
 from plumbline.stats.components import Components, pooled
 from plumbline.stats.intervals import (
+    Part,
     alike_differences,
     alike_part,
-    paired_variance,
+    precision,
     seed_shares,
-    total,
 )
 
 
+def deviates(found: Components) -> np.ndarray:
+    """(..., M, M): mean a less mean b as a normal deviate, where all methods vary alike."""
+    apart = alike_differences(found)
+    return normal_deviate(apart.estimate, apart.error, apart.freedom)
+
+
 def largest_seen(columns: Sequence[Components]) -> np.ndarray:
-    """(...): the largest difference of two methods in any column, in standard errors."""
-    found = [alike_differences(column) for column in columns]
-    return np.max([largest(pairs(each.estimate), pairs(each.error)) for each in found], axis=0)
+    """(...): the largest deviate of any two methods in any column."""
+    return np.max([np.abs(deviates(column)).max(axis=(-2, -1)) for column in columns], axis=0)
 
 
 def largest_by_chance(
@@ -39,7 +45,7 @@ def largest_by_chance(
 
 
 def limit(by_chance: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """(...): standard errors within which all differences stay, with probability `level`."""
+    """(...): within which all deviates stay, with probability `level`."""
     place = int(np.ceil(level * (len(by_chance) + 1))) - 1
     return np.sort(by_chance, axis=0)[min(place, len(by_chance) - 1)]
 
@@ -49,12 +55,15 @@ def p_value(seen: np.ndarray, by_chance: np.ndarray) -> np.ndarray:
     return (1 + (by_chance >= seen).sum(axis=0)) / (1 + len(by_chance))
 
 
-def largest(gaps: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """The largest |gap| / error along the last axis, 0 where both are 0. Gaps count to nine digits,
-    as in ranks, so that what adding leaves of 0 is 0."""
+def normal_deviate(gaps: np.ndarray, errors: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    """The normal deviate that is as improbable as t = gap / error (D. L. Wallace, Annals of
+    Mathematical Statistics 30, 1959); 0 where both are 0. Gaps count to nine digits, as in ranks,
+    so that what adding leaves of 0 is 0."""
+    gaps, freedom = np.round(gaps, 9), np.minimum(freedom, 1e9)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.abs(np.round(gaps, 9)) / errors
-    return np.nan_to_num(ratios, nan=0.0, posinf=np.inf).max(axis=-1)
+        t = np.nan_to_num(gaps / errors, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    size = np.sqrt(freedom * np.log1p(np.square(t) / freedom))
+    return np.sign(t) * size * (8 * freedom + 1) / (8 * freedom + 3)
 
 
 def pairs(square: np.ndarray) -> np.ndarray:
@@ -64,34 +73,51 @@ def pairs(square: np.ndarray) -> np.ndarray:
 
 
 def _column(found: Components, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """(draws, ...): the largest difference in one column.
+    """(draws, ...): the largest deviate in one column.
 
     Run means vary by their noise at single items at least: where they were seen to vary by less,
     the noise is drawn.
     """
     between, rest, freedom = pooled(found)
     noise = rest / found.items
-    drawn = np.maximum(between, noise)
-    shape = (draws, *found.means.shape)
-    at_seeds = np.where(found.seeds > 1, (drawn - noise)[..., None] / found.seeds, 0)
+    true = np.maximum(between, noise)
+    shape, root = (draws, *found.means.shape), item_root(found)
+    at_seeds = np.where(found.seeds > 1, (true - noise)[..., None] / found.seeds, 0)
     means = np.sqrt(at_seeds) * generator.standard_normal(shape)
-    means += (item_root(found) @ generator.standard_normal(shape)[..., None])[..., 0]
-    of_seeds = (drawn * about_one(freedom, shape[:-1], generator))[..., None]
-    spread = pairs(paired_variance(found))
-    spread = spread * about_one(found.items - 1, (*shape[:-1], spread.shape[-1]), generator)
-    shares, own_noise = pairs(seed_shares(found)), pairs(alike_part(found).noise)
-    variance = total(spread, of_seeds * shares, own_noise, found.items)
-    return largest(pairs(means[..., :, None] - means[..., None, :]), np.sqrt(variance))
-
-
-def about_one(
-    freedom: np.ndarray | int, shape: tuple[int, ...], generator: np.random.Generator
-) -> np.ndarray:
-    """What a variance of 1 is taken for by an estimate with so many degrees of freedom."""
-    return generator.chisquare(np.maximum(freedom, 1), shape) / np.maximum(freedom, 1)
+    means += (root @ generator.standard_normal(shape)[..., None])[..., 0]
+    guess = generator.chisquare(np.maximum(freedom, 1), shape[:-1]) / np.maximum(freedom, 1)
+    part = Part(
+        (true * guess)[..., None] * pairs(seed_shares(found)),
+        pairs(alike_part(found).noise),
+        freedom[..., None],
+    )
+    spread = pair_spreads(root, found.items, shape, generator)
+    variance, freedoms = precision(spread, [part], found.items)
+    gaps = pairs(means[..., :, None] - means[..., None, :])
+    return np.abs(normal_deviate(gaps, np.sqrt(variance), freedoms)).max(axis=-1)
 
 
 def item_root(found: Components) -> np.ndarray:
     """(..., M, M): a root of the methods' covariance of means over items, R with R R^T."""
     values, vectors = np.linalg.eigh(found.covariance / found.items)
     return vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
+
+
+def pair_spreads(
+    root: np.ndarray, items: int, shape: tuple[int, ...], generator: np.random.Generator
+) -> np.ndarray:
+    """(draws, ..., pairs): variances over items of two methods' difference, as other items would
+    have shown them.
+
+    A Wishart matrix by M. S. Bartlett's decomposition (Proc. Royal Society of Edinburgh 53, 1933).
+    root: of `item_root`; shape: (draws, ..., M).
+    """
+    methods = shape[-1]
+    below = np.tril(generator.standard_normal((*shape, methods)), k=-1)
+    place = np.arange(methods)
+    below[..., place, place] = np.sqrt(generator.chisquare(np.maximum(items - 1 - place, 1), shape))
+    below[..., items - 1 :] = 0  # fewer items than methods
+    drawn = root @ below
+    products = drawn @ np.swapaxes(drawn, -1, -2) * (items / (items - 1))
+    own = np.diagonal(products, axis1=-2, axis2=-1)
+    return np.maximum(pairs(own[..., :, None] + own[..., None, :] - 2 * products), 0)

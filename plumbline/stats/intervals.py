@@ -105,15 +105,22 @@ def interval(
 
     spread: its variance over items.
     """
+    variance, freedom = precision(spread, parts, items)
+    error = np.sqrt(variance)
+    half = stats.t.ppf(0.5 + level / 2, freedom) * error
+    return Interval(estimate, error, freedom, estimate - half, estimate + half)
+
+
+def precision(
+    spread: np.ndarray, parts: Sequence[Part], items: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of an estimate and its degrees of freedom; arguments as of `interval`."""
     of_seeds, noise = (sum(getattr(part, name) for part in parts) for name in ("seeds", "noise"))
     variance = total(spread, of_seeds, noise, items)
     squares = [(spread / items, items - 1)]
     squares += [(part.seeds, part.freedom) for part in parts]
     squares += [(part.noise / items, part.freedom * (items - 1)) for part in parts]
-    freedom = satterthwaite(variance, squares)
-    error = np.sqrt(variance)
-    half = stats.t.ppf(0.5 + level / 2, freedom) * error
-    return Interval(estimate, error, freedom, estimate - half, estimate + half)
+    return variance, satterthwaite(variance, squares)
 
 
 def total(spread: np.ndarray, of_seeds: np.ndarray, noise: np.ndarray, items: int) -> np.ndarray:

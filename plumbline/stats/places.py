@@ -7,17 +7,14 @@ With one limit on all differences of all columns, `chance.limit`, these interval
 
 import numpy as np
 
+from plumbline.stats.chance import deviates
 from plumbline.stats.components import Components
-from plumbline.stats.intervals import alike_differences
 
 
 def above(found: Components, limit: np.ndarray) -> np.ndarray:
-    """(..., M, M): whether mean a is significantly greater than mean b.
-
-    limit: (...), of `chance.limit`, in standard errors.
-    """
-    gap = alike_differences(found)
-    return gap.estimate > np.asarray(limit)[..., None, None] * gap.error
+    """(..., M, M): whether mean a is significantly greater than mean b. limit: (...), of
+    `chance.limit`."""
+    return deviates(found) > np.asarray(limit)[..., None, None]
 
 
 def place_interval(above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from plumbline.stats.chance import largest, largest_by_chance, largest_seen, limit, p_value
+from plumbline.stats.chance import (
+    largest_by_chance,
+    largest_seen,
+    limit,
+    normal_deviate,
+    p_value,
+    pair_spreads,
+)
 from plumbline.stats.components import components
 
 
@@ -14,9 +21,43 @@ def tournament(seeds: int, items: int, seed_sd: float, methods: int = 5, seed: i
     return values + seed_sd * draw.normal(size=(methods, seeds, 1))
 
 
-def test_the_largest_ratio_by_hand():
-    gaps, errors = np.array([[1.0, -6, 0], [0, 0, 0]]), np.array([[1.0, 2, 0], [0, 0, 0]])
-    assert largest(gaps, errors).tolist() == [3, 0]
+@pytest.mark.parametrize("freedom", [3, 6, 20, np.inf])
+def test_deviates_are_as_improbable_as_their_t(freedom):
+    """Source: scipy's t and normal distributions."""
+    t = np.array([-3.0, 0.5, 1, 2, 5])
+    exact = stats.norm.isf(stats.t.sf(np.abs(t), freedom)) * np.sign(t)
+    ours = normal_deviate(2 * t, np.full(5, 2.0), np.full(5, freedom))
+    np.testing.assert_allclose(ours, exact, rtol=0.012)
+
+
+def test_nothing_over_nothing_is_nothing_and_something_is_without_bound():
+    gaps, zero = np.array([0.0, 1e-12, -1.0]), np.zeros(3)
+    assert normal_deviate(gaps, zero, zero + np.inf).tolist() == [0, 0, -np.inf]
+
+
+def test_spreads_of_pairs_are_those_of_samples():
+    """Source: numpy's multivariate normal, 30 items drawn 4000 times."""
+    draw = np.random.default_rng(0)
+    covariance = np.array([[4.0, 1, 0], [1, 2, 0.5], [0, 0.5, 1]])
+    root = np.linalg.cholesky(covariance / 30)
+    ours = pair_spreads(root, 30, (4000, 3), draw)
+    samples = draw.multivariate_normal(np.zeros(3), covariance, (4000, 30))
+    theirs = np.stack(
+        [
+            (samples[..., a] - samples[..., b]).var(axis=1, ddof=1)
+            for a, b in ((0, 1), (0, 2), (1, 2))
+        ],
+        axis=-1,
+    )
+    np.testing.assert_allclose(ours.mean(axis=0), theirs.mean(axis=0), rtol=0.03)
+    np.testing.assert_allclose(np.cov(ours.T), np.cov(theirs.T), atol=0.2)
+
+
+def test_fewer_items_than_methods_have_a_spread_too():
+    """Two items have one degree of freedom: a difference's variance is a chi-squared's."""
+    spreads = pair_spreads(np.eye(4) / np.sqrt(2), 2, (4000, 4), np.random.default_rng(0))
+    assert spreads.mean() == pytest.approx(2, rel=0.1)
+    assert spreads.var() == pytest.approx(8, rel=0.2)
 
 
 def test_where_seeds_are_all_the_limit_is_tukeys():
@@ -24,7 +65,7 @@ def test_where_seeds_are_all_the_limit_is_tukeys():
     found = components(tournament(4, 50, seed_sd=100.0))
     ours = limit(largest_by_chance([found], 20_000, np.random.default_rng(0)))
     tukey = stats.studentized_range.ppf(0.95, 5, 15) / np.sqrt(2)
-    assert ours == pytest.approx(tukey, rel=0.02)
+    assert ours == pytest.approx(stats.norm.isf(stats.t.sf(tukey, 15)), rel=0.02)
 
 
 def test_with_one_seed_and_many_items_the_limit_is_that_of_a_normal_range():
