@@ -95,7 +95,7 @@ class Standing:
 class Contest:
     """All ranked methods together.
 
-    p: of the test that all are equal; limit: standard errors from which two differ. blocks: the
+    p: of the test that all are equal; limit: normal deviates from which two differ. blocks: the
     columns of each, by their keys. friedman: None with fewer than two blocks or three methods.
     """
 

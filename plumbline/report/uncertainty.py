@@ -141,7 +141,7 @@ def sentences(contest: Contest) -> list[str]:
     verdict = "some differ" if contest.p <= 0.05 else "no method is shown to differ"
     texts = [
         f"All {methods} methods equal: {p_text(contest.p)} ({verdict}). Two differ, in any "
-        f"column, from {contest.limit:.2f} standard errors on."
+        f"column, from {contest.limit:.2f} normal deviates on."
     ]
     names = {heading.key: heading_name(heading) for heading in contest.headings}
     blocks = "; ".join(" + ".join(names[key] for key in block) for block in contest.blocks)
