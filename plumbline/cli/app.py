@@ -366,9 +366,9 @@ def contamination(
 @app.command(rich_help_panel=BY_HAND)
 def why(
     experiment: ExperimentFile,
-    table: Annotated[str, typer.Argument(help="table1 or validation_grid")],
+    table: Annotated[str, typer.Argument(help="table1, uncertainty, protocol or validation_grid")],
     method: Annotated[str, typer.Argument(help="the line, by name or title")],
-    column: Annotated[str, typer.Argument(help="the column's title, or the grid's point")],
+    column: Annotated[str, typer.Argument(help="the column's title, or a point")],
     setting: Annotated[str | None, typer.Option(help="where the file has several")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the whole chain")] = False,
 ) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +10,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from plumbline import config
-from plumbline.aggregate import Heading, validation_grid
-from plumbline.aggregate.columns import fits
-from plumbline.cli import tables
-from plumbline.config import Experiment
-from plumbline.errors import ConfigError
-from plumbline.layout import SettingFolder
+from plumbline.cli.cells import CELLS, nearest
 from plumbline.operate.why import Chains, Step, commands, ordered
 from plumbline.provenance import machine_words, traces, versions_words
 from plumbline.report.terminal import printed
-from plumbline.report.words import cell_text
-from plumbline.schema import Column as Choice
 
 Row = dict[str, Any]
 #: Columns of the terminal that the tree is made for.
@@ -52,83 +43,6 @@ def run(
     print("To make it again, in the folder of the Snakefile:")
     for number, line in enumerate(order, 1):
         print(f"[{number}] {line}")
-
-
-def nearest(name: str, known: Mapping[str, Any], noun: str) -> Any:
-    """What has this name; ConfigError with the nearest name that there is."""
-    if name in known:
-        return known[name]
-    near = get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"no {noun} {name!r}: {hint}known: {', '.join(known)}")
-
-
-def table_one_cell(
-    experiment: Experiment, folders: SettingFolder, method: str, column: str
-) -> tuple[str, list[Row]]:
-    """A cell of Table 1, in words, and the rows it is made of."""
-    setting = experiment.setting_at(folders.name)
-    table = tables.table(experiment, setting, folders)
-    lines = {line.title: line for line in table.lines} | {line.method: line for line in table.lines}
-    line = nearest(method, lines, "method")
-    heading = nearest(column, by_name(table.headings), "column")
-    cell = line.cells[table.headings.index(heading)]
-    rows = [
-        row
-        for row in tables.shown_rows(experiment, folders)
-        if row["split"] == "test" and row["method"] == line.method and fits(row, heading)
-    ]
-    text = cell_text(cell, heading.column.digits)
-    return f"{line.title} / {heading.group} {heading.column.title} = {text}", by_seed(rows)
-
-
-def by_name(headings: Iterable[Heading]) -> dict[str, Heading]:
-    """Columns by everything they may be called: `WR`, `AlpacaEval 2 WR`, `alpaca_eval_2.win_rate`.
-
-    Of columns that share a name the first has it; each has its key for itself.
-    """
-    names: dict[str, Heading] = {}
-    for heading in headings:
-        column = heading.column
-        benchmark = f"{column.benchmark}.{column.metric}"
-        for name in (column.title, f"{heading.group} {column.title}", benchmark, heading.key):
-            names.setdefault(name, heading)
-    return names
-
-
-def grid_cell(
-    experiment: Experiment, folders: SettingFolder, method: str, column: str
-) -> tuple[str, list[Row]]:
-    """A cell of the validation grid, whose columns are points, and the rows it is made of."""
-    choice = tables.column(experiment, Choice(**experiment.select.model_dump()))
-    rows = tables.rows_of(experiment, folders)
-    names = {"methods": experiment.entrants, "titles": tables.titles(experiment)}
-    grid = validation_grid(rows, choice, selected={}, **names)
-    lines = {line.title: line for line in grid.rows} | {line.method: line for line in grid.rows}
-    line = nearest(method, lines, "method")
-    labels = {label: label for label in line.cells} | {
-        point: label for label, point in line.points.items()
-    }
-    label = nearest(column, labels, "point")
-    key = {
-        "split": "validation",
-        "method": line.method,
-        "point": line.points[label],
-        "benchmark": choice.benchmark,
-        "metric": choice.metric,
-    }
-    mine = [row for row in rows if key.items() <= row.items()]
-    text = cell_text(line.cells[label], choice.digits)
-    return f"{line.title} at {line.points[label]} / {choice.title} = {text}", by_seed(mine)
-
-
-#: The tables whose cells are asked for, by their files' names.
-CELLS = {"table1": table_one_cell, "validation_grid": grid_cell}
-
-
-def by_seed(rows: list[Row]) -> list[Row]:
-    """Rows in the order of their seeds."""
-    return sorted(rows, key=lambda row: row["seed"])
 
 
 def described(title: str, steps: list[Step], environments: Row) -> Row:

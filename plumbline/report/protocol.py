@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from plumbline.aggregate import Choice, Entry, Pick, Protocol
 from plumbline.aggregate.protocol import BEST_PER_COLUMN, BEST_POINT, SELECTED
 from plumbline.report.tables import csv_text, markdown_lines
@@ -44,13 +46,16 @@ def fields(pick: Pick | None) -> tuple[str | None, float | None]:
 
 def to_markdown(protocol: Protocol) -> str:
     """Average ranks by each way of choosing, then every method and column."""
-    ranks, entries = markdown_lines(*rank_sheet(protocol)), markdown_lines(*entry_sheet(protocol))
+    ranks, entries = (
+        markdown_lines(*rank_sheet(protocol)),
+        markdown_lines(*entry_sheet(protocol.entries)),
+    )
     return f"{ranks}\n{entries}\n{note(protocol)}\n"
 
 
 def to_html(protocol: Protocol) -> str:
     """The same as an HTML fragment, escaped."""
-    sheets = {"ranks": rank_sheet(protocol), "entries": entry_sheet(protocol)}
+    sheets = {"ranks": rank_sheet(protocol), "entries": entry_sheet(protocol.entries)}
     return render("protocol.html.j2", note=note(protocol), **sheets)
 
 
@@ -72,10 +77,10 @@ def rank_line(choice: Choice) -> list[str]:
     return [choice.title, tried, *ranks, choice.points[BEST_POINT]]
 
 
-def entry_sheet(protocol: Protocol) -> Sheet:
+def entry_sheet(entries: Sequence[Entry]) -> Sheet:
     """Header and lines of the columns."""
     header = ["Method", "Column", "Selected", "Best on test", "Optimism", "Default"]
-    return header, [entry_line(each) for each in protocol.entries]
+    return header, [entry_line(each) for each in entries]
 
 
 def entry_line(entry: Entry) -> list[str]:

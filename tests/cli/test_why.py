@@ -82,6 +82,15 @@ def test_a_model_is_told_by_method_point_and_seed(chain):
     assert "losses/dpo.py" in "".join(step["path"] for step in steps)
 
 
+def test_an_interval_is_made_of_the_rows_of_both_methods(chain):
+    found = chain("uncertainty", "sft", "Win rate")
+    models = [step for step in found["steps"] if step["what"] == "model"]
+    assert {"sft", "dpo"} == {step["facts"]["method"] for step in models}
+    assert (
+        found["cell"].startswith("SFT / Toyland Win rate = Mean ") and "Less DPO" in found["cell"]
+    )
+
+
 def test_each_command_is_there_once(chain):
     found = chain("table1", "dpo", "Win rate")
     made = {step["trace"]["command"] for step in found["steps"] if step["trace"]}
@@ -109,6 +118,7 @@ def test_a_file_older_than_traces_is_said_to_have_none(chain, place):
         (("table2", "dpo", "Score"), "no table 'table2': did you mean 'table1'"),
         (("table1", "dpoo", "Score"), "no method 'dpoo': did you mean 'dpo'"),
         (("table1", "dpo", "Scores"), "no column 'Scores': did you mean 'Score'"),
+        (("protocol", "dpo", "Win rate"), "no test scores of a whole grid"),
         (("validation_grid", "dpo", "beta=0.2"), "no point 'beta=0.2': did you mean 'beta=0.[13]'"),
         (
             ("table1", "dpo", "Score", "--setting", "smal"),
@@ -137,3 +147,14 @@ def test_a_row_of_a_grid_that_was_tested_as_a_whole_lies_there(tmp_path, monkeyp
     shown = [path for path in paths if "/test/" in path]
     assert len(shown) == 2 and all("/grid/beta=" in path for path in shown)
     assert all((tmp_path / path).is_file() for path in paths)
+
+
+def test_optimism_is_made_of_the_whole_grid(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    finish(tested="grid")
+    found = json.loads(command("why", "tiny.yaml", "protocol", "dpo", "Win rate", "--json"))
+    scores = [
+        step for step in found["steps"] if step["what"] == "scores" and "/test/" in step["path"]
+    ]
+    assert {step["facts"]["point"] for step in scores} == {"beta=0.1", "beta=0.3"}
+    assert len(scores) == 4 and "Optimism " in found["cell"]
