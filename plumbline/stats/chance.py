@@ -75,12 +75,13 @@ def pairs(square: np.ndarray) -> np.ndarray:
 def _column(found: Components, draws: int, generator: np.random.Generator) -> np.ndarray:
     """(draws, ...): the largest deviate in one column.
 
-    Run means vary by their noise at single items at least: where they were seen to vary by less,
-    the noise is drawn.
+    The seeds' variance is the mean of what it may be, given what was seen: few seeds that happened
+    to lie close together make gaps look larger than they are, and would reject too often. Run means
+    vary by their noise at single items at least.
     """
     between, rest, freedom = pooled(found)
     noise = rest / found.items
-    true = np.maximum(between, noise)
+    true = np.maximum(between * freedom / np.maximum(freedom - 2, 1), noise)
     shape, root = (draws, *found.means.shape), item_root(found)
     at_seeds = np.where(found.seeds > 1, (true - noise)[..., None] / found.seeds, 0)
     means = np.sqrt(at_seeds) * generator.standard_normal(shape)
