@@ -15,7 +15,7 @@ TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 LOCAL_cpu_Linux := +cpu
 TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
 
-.PHONY: demo test test-offline check bench bench-stats readme twins docs mutants lock setup phenomenon
+.PHONY: demo test test-offline check bench bench-stats readme pages docs mutants lock setup phenomenon
 
 demo: setup
 	@$(SNAKEMAKE) --quiet rules
@@ -50,9 +50,10 @@ bench-stats: setup
 readme:
 	$(PYTHON) docs/fill_readme.py "$(TIME)"
 
-# Put the tables and figures of the paper's finished twins (config/toyland/) into docs/results.md.
-twins:
-	$(PYTHON) docs/fill_twins.py
+# Put tables and figures of the finished experiments of config/toyland/ into docs/: the paper's twins
+# into results.md, the studies into studies.md.
+pages:
+	$(PYTHON) docs/fill_results.py
 
 # Write docs/methods.md and docs/conformance.md anew from losses/ and from TRL's losses, executed.
 docs: setup

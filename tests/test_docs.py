@@ -80,24 +80,35 @@ def test_the_demos_table_is_put_between_the_marks():
     assert once.startswith(head) and once.endswith(tail.split("<!-- /demo table -->")[1])
 
 
-# The twins' tables in docs/results.md
+# What experiments printed, in docs/results.md and docs/studies.md
 
 
 @pytest.fixture(scope="module")
-def twins() -> dict:
-    return runpy.run_path(str(REPOSITORY / "docs" / "fill_twins.py"))
+def filler() -> dict:
+    return runpy.run_path(str(REPOSITORY / "docs" / "fill_results.py"))
 
 
-def test_every_twin_has_its_file_and_its_place(twins):
-    for name in twins["FIGURES"]:
-        file = f"config/toyland/{name.removeprefix('toyland_')}.yaml"
-        assert yaml.safe_load(page(file))["experiment"] == name
-        assert re.search(rf"<!-- {name} -->\n.*\n<!-- /{name} -->", page("docs/results.md"), re.S)
+def test_every_experiment_has_its_file_and_its_place(filler):
+    for told in filler["PAGES"]:
+        for name in told.figures:
+            file = f"config/toyland/{name.removeprefix('toyland_')}.yaml"
+            assert yaml.safe_load(page(file))["experiment"] == name
+            marks = rf"<!-- {name} -->\n.*\n<!-- /{name} -->"
+            assert re.search(marks, page(f"docs/{told.name}"), re.S)
 
 
-def test_a_second_table_is_cut_off(twins):
-    assert twins["first_part"]("| a |\n| b |\n\n- note\n\n| c |\n") == "| a |\n| b |\n\n- note\n\n"
-    assert twins["first_part"]("| a |\n") == "| a |\n"
+def test_every_experiment_of_toyland_is_on_a_page(filler):
+    told = {name for each in filler["PAGES"] for name in each.figures}
+    files = (REPOSITORY / "config" / "toyland").glob("*.yaml")
+    found = {yaml.safe_load(file.read_text())["experiment"] for file in files}
+    assert found - told == {"phenomenon", "traces", "unlearning", "claims"}
+
+
+def test_tables_are_cut(filler):
+    text = "| a |\n| b |\n\n- note\n\n| c |\n"
+    assert filler["first_part"](text) == "| a |\n| b |\n\n- note"
+    assert filler["first_part"]("| a |\n") == filler["first_table"]("| a |\n") == "| a |"
+    assert filler["first_table"](text) == "| a |\n| b |"
 
 
 # The file tree
