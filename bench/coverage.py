@@ -86,6 +86,7 @@ def measure_rejected(world: World, count: int, seed: tuple[int, ...]) -> Counter
         found += counted("percentile", pairs(inside(*ends, pair_truth(truth))))
     columns: list[Components] = [components(each) for each in equal.scores]
     found += counted("permutation", rejected.permutation_p(equal.scores, DRAWS, generator) <= 0.05)
+    found += counted("observed", rejected.as_observed_p(columns, DRAWS, generator) <= 0.05)
     return found + counted("quasi-F", rejected.quasi_f_p(columns) <= 0.05)
 
 

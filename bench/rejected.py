@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
 
+from plumbline.stats.chance import largest_by_chance, largest_seen, p_value
 from plumbline.stats.components import Components, pooled
 from plumbline.stats.intervals import (
     Interval,
@@ -57,6 +59,18 @@ def permutation_p(
         whole = np.maximum(runs.var(axis=-1), 1e-12)[:, None]
         seen = seen + dealt.var(axis=-1) / whole
     return (seen >= seen[:, :1] * (1 - 1e-9)).mean(axis=1)
+
+
+def as_observed_p(
+    columns: Sequence[Components], draws: int, generator: np.random.Generator
+) -> np.ndarray:
+    """(T,): the test as it is, but for the seeds' variance, which is drawn as it was observed."""
+    lowered = []
+    for found in columns:
+        freedom = pooled(found)[2]
+        factor = np.maximum(freedom - 2, 1) / freedom
+        lowered.append(replace(found, between=found.between * factor[..., None]))
+    return p_value(largest_seen(columns), largest_by_chance(lowered, draws, generator))
 
 
 def quasi_f_p(columns: Sequence[Components]) -> np.ndarray:

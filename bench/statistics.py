@@ -49,7 +49,7 @@ EDGES = {
 }
 #: (name, least, most) in percent.
 BOUNDS = (("differences", 93, 97), ("ranks", 94, 100), ("equality", 4, 6))
-REJECTED = ("percentile", "cut", "alike", "permutation", "quasi-F")
+REJECTED = ("percentile", "cut", "alike", "permutation", "quasi-F", "observed")
 
 
 def main() -> None:

@@ -92,7 +92,8 @@ def block(page: Page, experiment: Path) -> str:
             place = found.relative_to(experiment / "figures").parts
             image = IMAGES / "_".join((experiment.name, *place))
             shutil.copyfile(found, page.path.parent / image)
-            parts.append(f"![{words}]({image})\n\n{words}")
+            told = f"`{place[0]}`: {words}" if len(place) > 1 and len(settings) > 1 else words
+            parts.append(f"![{words}]({image})\n\n{told}")
     return "\n\n".join(parts)
 
 

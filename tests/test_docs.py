@@ -64,8 +64,8 @@ def test_yaml_examples_are_yaml(name):
 
 def test_the_readmes_own_setting_is_valid():
     [text] = re.findall(r"```yaml\n(settings:.*?)```", page("README.md"), re.S)
-    for setting in yaml.safe_load(text)["settings"].values():
-        schema.Setting.model_validate(setting)
+    given = yaml.safe_load(text)["settings"]
+    assert given and all(map(schema.Setting.model_validate, given.values()))
 
 
 # The demo's numbers in README.md

@@ -97,7 +97,7 @@ def uncertainty_cell(
     table = table_of(experiment, folders)
     line, heading = place(table, method, column)
     cells = tables.uncertainty_of(experiment, folders, table).cells
-    cell = of(cells, line, heading, "items in two runs or more")
+    cell = of(cells, line, heading, "two items or more")
     pair = {line.title, cell.gap.against if cell.gap else ""}
     methods = [each.method for each in table.lines if each.title in pair]
     rows = [row for name in methods for row in shown(experiment, folders, name, heading)]

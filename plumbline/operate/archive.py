@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +66,8 @@ def unpacked(path: Path) -> Iterator[Path]:
                 _extract(archive, path, folder)
         except FileNotFoundError as error:
             raise IntegrityError(f"no archive {path}; `plumbline export` writes one") from error
-        except (BadZipFile, NotDeflated, EOFError, NotImplementedError, RuntimeError) as error:
+        # RuntimeError: what zipfile says of a zip that is encrypted, or packed in a way it lacks.
+        except (BadZipFile, NotDeflated, EOFError, RuntimeError) as error:
             raise IntegrityError(f"{path} is not a whole zip ({error}); export it again") from error
         check(path, folder)
         yield folder
@@ -78,8 +80,8 @@ def _extract(archive: ZipFile, path: Path, folder: Path) -> None:
         raise IntegrityError(
             f"{path} is larger than {MOST_FILES:,} files or {MOST_BYTES:,} bytes; unpack it by hand"
         )
-    for name in names:
-        if not all(map(PART.fullmatch, name.split("/"))) or names.count(name) > 1:
+    for name, times in Counter(names).items():
+        if not all(map(PART.fullmatch, name.split("/"))) or times > 1:
             raise IntegrityError(f"{path}: {name!r} is no name of a file here; export it again")
     for entry in entries:
         target = folder / entry.filename

@@ -46,11 +46,8 @@ def fields(pick: Pick | None) -> tuple[str | None, float | None]:
 
 def to_markdown(protocol: Protocol) -> str:
     """Average ranks by each way of choosing, then every method and column."""
-    ranks, entries = (
-        markdown_lines(*rank_sheet(protocol)),
-        markdown_lines(*entry_sheet(protocol.entries)),
-    )
-    return f"{ranks}\n{entries}\n{note(protocol)}\n"
+    sheets = rank_sheet(protocol), entry_sheet(protocol.entries)
+    return "\n".join([*(markdown_lines(*sheet) for sheet in sheets), note(protocol), ""])
 
 
 def to_html(protocol: Protocol) -> str:
