@@ -42,7 +42,7 @@ check: setup
 bench: setup
 	$(BIN)/python -m bench
 
-# Simulated tournaments with known truth, into docs/statistics.md (about six minutes).
+# Simulated tournaments with known truth, into docs/statistics.md (minutes).
 bench-stats: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.statistics --processes $(CORES)
 
