@@ -1,19 +1,11 @@
 rule aggregate:
     input:
-        [
-            path
-            for folders, _, _, runs in run_chunks(models_per_job)
-            for path in scores([run.evaluation() for run in runs], "validation")
-        ],
-        [
-            path
-            for folders, _, methods in method_chunks()
-            for path in scores(tested(folders, methods), "test")
-        ],
+        [path for job in jobs.scoring_validation(EXPERIMENT) for path in job.outputs],
+        [path for job in jobs.scoring_test(EXPERIMENT) for path in job.outputs],
         [
             path
             for folders in SETTINGS.values()
-            for path in selections(folders, EXPERIMENT.entrants)
+            for path in jobs.selections(EXPERIMENT, folders, EXPERIMENT.entrants)
         ],
         EXPERIMENT.judge.audit or [],
     output:

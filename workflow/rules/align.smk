@@ -1,26 +1,26 @@
-for folders, method, number, runs in run_chunks(runs_per_job):
+for job in jobs.aligning(EXPERIMENT):
 
     rule:
         name:
-            f"align_{folders.name}_{method}_{number}"
+            job.rule
         input:
-            method_references(folders, method),
-            folders.sft.record,
-            method_file(method),
+            jobs.passes(EXPERIMENT, job.setting, job.method),
+            job.setting.sft.record,
+            method_file(job.method),
         output:
-            updated(run.record for run in runs),
+            updated(job.outputs),
         log:
-            layout.log("align", folders.name, method, number),
+            job.log,
         benchmark:
-            layout.timing("align", folders.name, method, number)
-        priority: needs(method)
+            job.timing
+        priority: jobs.needs(EXPERIMENT, job.method)
         conda:
             "../../environment.yml"
         resources:
             gpu=EXECUTION.gpus_per_run,
         params:
             engine=ENGINE,
-            method=method_digest(method),
+            method=method_digest(job.method),
             torch_threads=EXECUTION.threads_per_run,
         shell:
             "PLUMBLINE_LOG={log} $PLUMBLINE_LAUNCHER plumbline align $PLUMBLINE_EXPERIMENT {output:q}"

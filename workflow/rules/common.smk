@@ -5,7 +5,7 @@ import sys
 # Methods and benchmarks are those of this checkout, here and in every job.
 os.environ["PLUMBLINE_HOME"] = str(workflow.basedir)
 
-from plumbline import ENGINE, config as experiments, layout, plugins
+from plumbline import ENGINE, config as experiments, jobs, layout, plugins
 from plumbline.errors import PlumblineError
 
 try:
@@ -54,74 +54,6 @@ wildcard_constraints:
     reward="model|head|words",
 
 
-def chunks(items, size):
-    """Items in groups of at most `size`: the work of one process."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
-
-
-def run_chunks(size):
-    """(setting, method, number, runs) for every job; `size` tells how many runs it takes."""
-    for folders in SETTINGS.values():
-        for method in EXPERIMENT.entrants:
-            groups = chunks(EXPERIMENT.runs(folders, method), size(method))
-            for number, runs in enumerate(groups):
-                yield folders, method, str(number), runs
-
-
-def runs_per_job(method):
-    """Runs that one job trains: fewer of a method whose runs take longer."""
-    return max(1, EXECUTION.runs_per_job // max(1, needs(method)))
-
-
-def models_per_job(method):
-    """Models that one job asks or scores, of any method."""
-    return EXECUTION.models_per_job
-
-
-def method_chunks():
-    """(setting, number, methods) for every job that tests methods."""
-    points = EXPERIMENT.grid_points if EXPERIMENT.tested == "grid" else 1
-    size = max(1, EXECUTION.models_per_job // (len(EXPERIMENT.seeds) * points))
-    for folders in SETTINGS.values():
-        groups = chunks(EXPERIMENT.entrants, size)
-        for number, methods in enumerate(groups):
-            yield folders, str(number), methods
-
-
-def selections(folders, methods):
-    return [folders.selection(EXPERIMENT.experiment, method) for method in methods]
-
-
-def tested(folders, methods):
-    """The evaluation folders of what is tested of some methods: their selected points or grids."""
-    return [
-        item
-        for method in methods
-        for item in EXPERIMENT.test_evaluations(folders, method)
-    ]
-
-
-def answered(split):
-    """Benchmarks of a split that read answers."""
-    return [
-        name
-        for name in EXPERIMENT.benchmarks_on(split)
-        if EXPERIMENT.benchmark(name).needs == "responses"
-    ]
-
-
-def responses(evaluations, split):
-    return [item.responses(name) for item in evaluations for name in answered(split)]
-
-
-def scores(evaluations, split):
-    return [
-        item.rows(name)
-        for item in evaluations
-        for name in EXPERIMENT.benchmarks_on(split)
-    ]
-
-
 def updated(paths):
     """Outputs that a job keeps where they are still current."""
     return [update(str(path)) for path in paths]
@@ -140,34 +72,13 @@ def method_digest(method):
     return " ".join([EXPERIMENT.method(method).digest, *others])
 
 
-trained = EXPERIMENT.is_trained
-
-
-def needs(method):
-    """How much a method asks of the engine; who asks more takes longer, and starts first."""
-    return len(EXPERIMENT.method(method).card.needs) if trained(method) else 0
-
-
 def method_file(method):
     """Relative, so that a checkout may be moved."""
     return (
         ancient(os.path.relpath(EXPERIMENT.method(method).path))
-        if trained(method)
+        if EXPERIMENT.is_trained(method)
         else []
     )
-
-
-def method_references(folders, method):
-    """The reference file that a method's feedback needs, and what else it asks to be computed."""
-    if not trained(method):
-        return []
-    spec, prompts = EXPERIMENT.method(method), EXPERIMENT.prompts(method)
-    return [
-        *([folders.rewards(prompts.reward)] if prompts else []),
-        *map(folders.reference, spec.references),
-        *([folders.embeddings(spec.feedback)] if spec.embedded else []),
-        *(folders.annotation(spec.feedback, need) for need in spec.annotated),
-    ]
 
 
 def annotation_models(wildcards):

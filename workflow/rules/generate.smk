@@ -1,16 +1,16 @@
-for folders, method, number, runs in run_chunks(models_per_job):
+for job in jobs.generating_validation(EXPERIMENT):
 
     rule:
         name:
-            f"generate_validation_{folders.name}_{method}_{number}"
+            job.rule
         input:
-            [run.record for run in runs],
+            [run.record for run in job.runs],
         output:
-            updated(responses([run.evaluation() for run in runs], "validation")),
+            updated(job.outputs),
         log:
-            layout.log("generate", "validation", folders.name, method, number),
+            job.log,
         benchmark:
-            layout.timing("generate", "validation", folders.name, method, number)
+            job.timing
         conda:
             "../../environment.yml"
         resources:
@@ -24,19 +24,19 @@ for folders, method, number, runs in run_chunks(models_per_job):
             " --threads {params.torch_threads} > {log} 2>&1"
 
 
-for folders, number, methods in method_chunks():
+for job in jobs.generating_test(EXPERIMENT):
 
     rule:
         name:
-            f"generate_test_{folders.name}_{number}"
+            job.rule
         input:
-            selections(folders, methods),
+            jobs.selections(EXPERIMENT, job.setting, job.methods),
         output:
-            updated(responses(tested(folders, methods), "test")),
+            updated(job.outputs),
         log:
-            layout.log("generate", "test", folders.name, number),
+            job.log,
         benchmark:
-            layout.timing("generate", "test", folders.name, number)
+            job.timing
         conda:
             "../../environment.yml"
         resources:

@@ -1,18 +1,18 @@
 # Scoring asks judges over the network: on a cluster it stays on the head node.
-for folders, method, number, runs in run_chunks(models_per_job):
+for job in jobs.scoring_validation(EXPERIMENT):
 
     rule:
         name:
-            f"score_validation_{folders.name}_{method}_{number}"
+            job.rule
         input:
-            runs=[run.record for run in runs],
-            responses=responses([run.evaluation() for run in runs], "validation"),
+            runs=[run.record for run in job.runs],
+            responses=jobs.responses(EXPERIMENT, job.evaluations, "validation"),
         output:
-            updated(scores([run.evaluation() for run in runs], "validation")),
+            updated(job.outputs),
         log:
-            layout.log("score", "validation", folders.name, method, number),
+            job.log,
         benchmark:
-            layout.timing("score", "validation", folders.name, method, number)
+            job.timing
         localrule: True
         conda:
             "../../environment.yml"
@@ -25,20 +25,20 @@ for folders, method, number, runs in run_chunks(models_per_job):
             " --threads {params.torch_threads} > {log} 2>&1"
 
 
-for folders, number, methods in method_chunks():
+for job in jobs.scoring_test(EXPERIMENT):
 
     rule:
         name:
-            f"score_test_{folders.name}_{number}"
+            job.rule
         input:
-            selections=selections(folders, methods),
-            responses=responses(tested(folders, methods), "test"),
+            selections=jobs.selections(EXPERIMENT, job.setting, job.methods),
+            responses=jobs.responses(EXPERIMENT, job.evaluations, "test"),
         output:
-            updated(scores(tested(folders, methods), "test")),
+            updated(job.outputs),
         log:
-            layout.log("score", "test", folders.name, number),
+            job.log,
         benchmark:
-            layout.timing("score", "test", folders.name, number)
+            job.timing
         localrule: True
         conda:
             "../../environment.yml"
