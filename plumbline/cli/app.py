@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from plumbline.cli import notes
 from plumbline.errors import PlumblineError
 
 app = typer.Typer(
@@ -56,24 +55,11 @@ def main() -> None:
     """Entry point: a Plumbline error is one message and its own exit code, not a traceback."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        app()
+        with notes.of_job():
+            app()
     except PlumblineError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        _leave_note(error)
         raise SystemExit(error.exit_code) from error
-
-
-def _leave_note(error: PlumblineError) -> None:
-    """Write error.json beside the job's log, where the workflow says which log that is."""
-    if log := os.environ.get("PLUMBLINE_LOG"):
-        note = {
-            "error": type(error).__name__,
-            "message": str(error),
-            "exit_code": error.exit_code,
-            "command": sys.argv,
-            "traceback": traceback.format_exception(error),
-        }
-        Path(log).with_suffix(".error.json").write_text(json.dumps(note, indent=2))
 
 
 def _torch(threads: int) -> None:
