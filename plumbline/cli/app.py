@@ -364,6 +364,18 @@ def why(
     chain.run(experiment, table, method, column, setting, as_json)
 
 
+@app.command(rich_help_panel=BY_HAND)
+def status(
+    experiment: ExperimentFile,
+    as_json: Annotated[bool, typer.Option("--json", help="everything, for scripts")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="until nothing runs any more")] = False,
+) -> None:
+    """Print what is done, running, failed and missing, job by job and cell by cell."""
+    from plumbline.cli import status as standing
+
+    raise typer.Exit(standing.run(experiment, as_json, watch))
+
+
 @app.command("export", rich_help_panel=BY_HAND)
 def export_run(
     experiment: ExperimentFile,
