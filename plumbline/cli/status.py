@@ -38,7 +38,7 @@ def run(file: Path, as_json: bool, watch: bool) -> int:
     if as_json:
         print(json.dumps(described(found), indent=2))
     else:
-        terminal().print(screen(found))
+        terminal().print(screen(found), crop=False)  # commands are never cut
     return code(found)
 
 

@@ -24,9 +24,24 @@ from plumbline.operate.status import (
 from plumbline.operate.status_cells import Cell, Count, Line, lines
 
 STYLES = {DONE: "green", RUNNING: "cyan", FAILED: "bold red", WAITING: "yellow", MISSING: "dim"}
+#: A cell's state in one letter, with what it means.
+MARKS = {
+    DONE: ("✓", "done"),
+    RUNNING: ("▶", "running"),
+    FAILED: ("✗", "failed"),
+    WAITING: ("…", "waiting for a failed job"),
+    MISSING: ("·", "missing"),
+}
 #: Jobs of a kind that are told one by one; the others are counted.
 TOLD = 10
-CODE = "What changed code would make again is not told here: `{}` tells it."
+LOCKED = (
+    "The folder is locked by a Snakemake that is not on this machine or has died. Where it has "
+    "died, type"
+)
+STILL = (
+    "The folder is locked by a Snakemake that is not on this machine or has died, and jobs of it "
+    "go on. Where it has died, wait for them or stop them; then type"
+)
 
 
 def screen(status: Status) -> Group:
@@ -35,6 +50,7 @@ def screen(status: Status) -> Group:
         head(status),
         stages(status),
         *settings(status),
+        legend(),
         *jobs_of(status, RUNNING),
         *failures(status),
         *advice(status),
@@ -76,10 +92,10 @@ def settings(status: Status) -> Iterator[RenderableType]:
 def setting_table(name: str, columns: list[str], own: list[Line]) -> Table:
     """One setting's methods."""
     table = Table(box=box.SIMPLE_HEAD, title=Text(f"Setting {name}"), title_justify="left")
-    for title in ("Method", "Trained", "Answered", "Validated", "Point", *columns):
+    for title in ("Method", "Trained", "Scored", "Point", *columns):
         table.add_column(Text(title))
     for line in own:
-        counts = map(count_text, (line.trained, line.answered, line.validated))
+        counts = map(count_text, (line.trained, line.validated))
         table.add_row(line.method, *counts, Text(line.point), *map(cell_text, line.cells))
     return table
 
@@ -90,9 +106,15 @@ def count_text(count: Count) -> Text:
 
 
 def cell_text(cell: Cell) -> Text:
-    """A cell's state, with its seeds where some of several are done."""
+    """A cell's state in a letter, with its seeds where some of several are done."""
     some = f" {cell.seeds.done}/{cell.seeds.of}" if 0 < cell.seeds.done < cell.seeds.of else ""
-    return Text(cell.state + some, STYLES[cell.state])
+    return Text(MARKS[cell.state][0] + some, STYLES[cell.state])
+
+
+def legend() -> Text:
+    """What the letters of the cells mean."""
+    words = [Text(f"{mark} {meaning}", STYLES[state]) for state, (mark, meaning) in MARKS.items()]
+    return Text("  ").join([Text(" "), *words, Text("")])
 
 
 def jobs_of(status: Status, state: str) -> Iterator[Text]:
@@ -119,34 +141,34 @@ def failures(status: Status) -> Iterator[Text]:
         yield Text(f"  log: {item.job.log}")
         for line in item.lines:
             yield Text(f"  │ {line}", "dim", overflow="fold")
-        yield Text(f"  again: {retry.of_job(status, item)}", overflow="fold")
+        if waiting := [other for other in status.of(WAITING) if item.name in other.behind]:
+            yield Text(f"  {len(waiting)} jobs wait for it")
+        yield command(retry.of_job(status, item))
     if len(items) > TOLD:
         yield Text(f"and {len(items) - TOLD} more {FAILED}: --json has all", "dim")
 
 
+def command(line: str) -> Text:
+    """A line to type: never broken, so that it can be copied."""
+    return Text(f"  {line}", "bold", no_wrap=True, overflow="ignore")
+
+
 def advice(status: Status) -> Iterator[Text]:
     """What works in this folder, and what to type next."""
-    yield Text("")
-    for line in sentences(status):
-        yield Text(line, overflow="fold")
-
-
-def sentences(status: Status) -> Iterator[str]:
-    """The same, line by line."""
     driver, alive = status.driver, status.of(RUNNING)
+    yield Text("")
     if driver.pids:
-        yield f"Snakemake is at work in this folder: pid {', '.join(map(str, driver.pids))}."
+        yield Text(f"Snakemake is at work in this folder: pid {', '.join(map(str, driver.pids))}.")
+        if status.counts[FAILED]:
+            yield Text("It goes on with what waits for no failed job; type the above afterwards.")
+    elif driver.locked:
+        yield Text(STILL if alive else LOCKED)
+        yield command(retry.unlock(status))
+        yield command(retry.whole(status))
     elif status.counts[DONE] == len(status.standings):
-        yield f"All is done: {status.experiment.folder.report}"
-    elif alive and driver.locked:
-        yield "No Snakemake of this machine is at work here, but its jobs go on: wait for them,"
-        yield "or stop them. Or it is on another machine: then leave it."
-    elif not driver.locked:
-        yield "No Snakemake is at work here. To go on, type"
-        yield f"  {retry.whole(status)}"
-    if driver.abandoned:
-        yield "The folder is locked, by a Snakemake that died or is on another machine. Once none"
-        yield "is and no job runs any more, type"
-        yield f"  {retry.unlock(status)}"
-        yield f"  {retry.whole(status)}"
-    yield CODE.format(retry.dry_run(status))
+        yield Text(f"All is done: {status.experiment.folder.report}")
+    else:
+        yield Text("No Snakemake is at work here. To go on, type")
+        yield command(retry.whole(status))
+    yield Text("What changed code would make again is not told here, but by")
+    yield command(retry.dry_run(status))
