@@ -93,10 +93,17 @@ def stand(experiment: Experiment) -> Iterable[Standing]:
         done = standing(experiment, job)
         read = inputs(experiment, job)
         sources = dict.fromkeys(makers[path] for path in read if path not in whole)
+        if sources and not in_parts(job):
+            done = []
         item = judged(job, done, [found[name] for name in sources])
         whole.update(done)
         found[item.name] = item
     return found.values()
+
+
+def in_parts(job: Job) -> bool:
+    """Whether each of a job's files is of one model, and keeps its worth where others lack."""
+    return job.stage in ("align", "generate", "score")
 
 
 def judged(job: Job, done: list[Path], sources: list[Standing]) -> Standing:

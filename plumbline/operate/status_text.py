@@ -160,7 +160,9 @@ def advice(status: Status) -> Iterator[Text]:
     if driver.pids:
         yield Text(f"Snakemake is at work in this folder: pid {', '.join(map(str, driver.pids))}.")
         if status.counts[FAILED]:
-            yield Text("It goes on with what waits for no failed job; type the above afterwards.")
+            yield Text(
+                "If it began after a failure it tries that job again; else wait for its end."
+            )
     elif driver.locked:
         yield Text(STILL if alive else LOCKED)
         yield command(retry.unlock(status))
