@@ -157,7 +157,8 @@ def waiting(base: Standing, sources: Iterable[Standing]) -> Standing:
             cause = item.name if item.state == FAILED else item.why.removeprefix("for ")
             return replace(base, state=WAITING, why=f"for {cause}")
     there = [path for path in base.job.outputs if path.exists() and path not in base.done]
-    return replace(base, why="made of what is no longer there" if there else "")
+    after = f"after {base.behind[0]}" if base.behind else ""
+    return replace(base, why="made of what is no longer there" if there else after)
 
 
 def groups(standings: Iterable[Standing]) -> Mapping[str, list[Standing]]:
