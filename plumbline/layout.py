@@ -326,6 +326,16 @@ def log(stage: str, *names: str) -> Path:
     return (RESULTS / "logs" / stage).joinpath(*names[:-1], f"{names[-1]}.log")
 
 
+def running_note(log: Path) -> Path:
+    """Beside a job's log, for as long as the job runs: which process it is."""
+    return log.with_suffix(".running.json")
+
+
+def error_note(log: Path) -> Path:
+    """Beside a job's log, where its last start ended in an error: which one."""
+    return log.with_suffix(".error.json")
+
+
 def timing(stage: str, *names: str) -> Path:
     """The wall seconds, CPU seconds and peak memory of one job."""
     return (RESULTS / "timings" / stage).joinpath(*names[:-1], f"{names[-1]}.tsv")

@@ -68,7 +68,8 @@ def selection(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise IntegrityError(
             f"{path} is not there: a method has no test scores before its point was selected on "
-            f"validation; type `snakemake --cores 2 --configfile FILE {quote(str(path))}` first"
+            f"validation; type `snakemake --cores 2 {quote(str(path))} --configfile FILE` "
+            "first, with the experiment's file"
         )
     return read_json(path)
 

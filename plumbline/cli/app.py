@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from plumbline.cli import notes
 from plumbline.errors import PlumblineError
 
 app = typer.Typer(
@@ -56,24 +55,11 @@ def main() -> None:
     """Entry point: a Plumbline error is one message and its own exit code, not a traceback."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        app()
+        with notes.of_job():
+            app()
     except PlumblineError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        _leave_note(error)
         raise SystemExit(error.exit_code) from error
-
-
-def _leave_note(error: PlumblineError) -> None:
-    """Write error.json beside the job's log, where the workflow says which log that is."""
-    if log := os.environ.get("PLUMBLINE_LOG"):
-        note = {
-            "error": type(error).__name__,
-            "message": str(error),
-            "exit_code": error.exit_code,
-            "command": sys.argv,
-            "traceback": traceback.format_exception(error),
-        }
-        Path(log).with_suffix(".error.json").write_text(json.dumps(note, indent=2))
 
 
 def _torch(threads: int) -> None:
@@ -376,6 +362,18 @@ def why(
     from plumbline.cli import why as chain
 
     chain.run(experiment, table, method, column, setting, as_json)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def status(
+    experiment: ExperimentFile,
+    as_json: Annotated[bool, typer.Option("--json", help="everything, for scripts")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="until nothing runs any more")] = False,
+) -> None:
+    """Print what is done, running, failed and missing, job by job and cell by cell."""
+    from plumbline.cli import status as standing
+
+    raise typer.Exit(standing.run(experiment, as_json, watch))
 
 
 @app.command("export", rich_help_panel=BY_HAND)
