@@ -20,6 +20,7 @@ from plumbline.layout import (
     SettingFolder,
     point_name,
     selected,
+    shared,
     tested,
 )
 from plumbline.schema import (
@@ -155,6 +156,11 @@ class Experiment(Strict):
         if not path.is_file():
             write_text(path, content)
         return path
+
+    def folders(self) -> list[Path]:
+        """Where the experiment's jobs write: its own folder, its settings', and what all share."""
+        settings = [item.folder for item in self.setting_folders().values()]
+        return [self.folder.folder, *settings, *shared()]
 
     def setting_folders(self) -> dict[str, SettingFolder]:
         """The folder of each setting, by its name in the file."""
