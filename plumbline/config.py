@@ -23,6 +23,7 @@ from plumbline.layout import (
     shared,
     tested,
 )
+from plumbline.ownership import check_may_write
 from plumbline.schema import (
     NAME,
     Count,
@@ -149,8 +150,10 @@ class Experiment(Strict):
     def write(self) -> Path:
         """Keep the experiment under its digest, as the jobs of a workflow read it.
 
-        The order of methods and settings is kept: it is the order of the tables.
+        The order of methods and settings is kept: it is the order of the tables. Raises
+        IntegrityError where this user may not write where jobs will.
         """
+        check_may_write(self.folders())
         content = json.dumps(self.model_dump(), indent=2, ensure_ascii=False)
         path = self.folder.resolved(digest(content)[:8])
         if not path.is_file():

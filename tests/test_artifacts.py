@@ -222,7 +222,9 @@ def test_a_torn_file_names_the_output_to_remove(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = Path("results/s/data/train.parquet")
     artifacts.write_text(path, "torn")
-    with pytest.raises(IntegrityError, match=r"train.parquet is not .*`rm results/s/data/data.json`"):
+    with pytest.raises(
+        IntegrityError, match=r"train.parquet is not .*`rm results/s/data/data.json`"
+    ):
         artifacts.read_rows(path)
 
 

@@ -76,7 +76,7 @@ def _holds(mark: Path, made_from: Mapping[str, Any]) -> bool:
         return False
     whole = says["bytes"] == _sizes(mark.parent)
     if not whole:
-        print(f"{mark.parent} is truncated: it is passed over, for an older one or none", flush=True)
+        print(f"{mark.parent} is truncated, and passed over", flush=True)
     return whole
 
 

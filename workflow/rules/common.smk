@@ -7,12 +7,9 @@ os.environ["PLUMBLINE_HOME"] = str(workflow.basedir)
 
 from plumbline import ENGINE, config as experiments, layout, plugins
 from plumbline.errors import PlumblineError
-from plumbline.ownership import check_may_write
 
 try:
     EXPERIMENT = experiments.parse(config, "the experiment")
-    # Said here, before Snakemake has written anything that would have to be unlocked.
-    check_may_write(EXPERIMENT.folders())
     # Jobs read the experiment as it was parsed, with every override of the command line.
     os.environ["PLUMBLINE_EXPERIMENT"] = str(EXPERIMENT.write().resolve())
 except PlumblineError as error:
