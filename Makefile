@@ -15,14 +15,21 @@ TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 LOCAL_cpu_Linux := +cpu
 TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
 
-.PHONY: demo test test-offline check bench bench-stats readme pages docs mutants lock setup phenomenon
+.PHONY: demo test drills test-offline check bench bench-stats readme pages docs mutants lock setup phenomenon
 
 demo: setup
 	@$(SNAKEMAKE) --quiet rules
 	@$(BIN)/plumbline summary config/quickstart.yaml
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow and not drill"
+
+# Everything that can end or disturb a run, on a small one; the kills at MOMENTS moments each. SEED is
+# printed, and repeats them. docs/reliability.md says what was run.
+MOMENTS ?= 20
+SEED ?=
+drills: setup
+	MOMENTS=$(MOMENTS) SEED=$(SEED) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/drills -m drill --durations=0
 
 # The same tests where there is no network but this machine's own loopback (Linux).
 test-offline: setup

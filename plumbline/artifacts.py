@@ -1,8 +1,7 @@
-"""Files that are either complete or absent: atomic writes, digests, and a lock per folder."""
+"""Files that are either complete or absent: atomic writes, and digests."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -12,13 +11,17 @@ from contextlib import contextmanager
 from errno import ENOSPC
 from functools import partial
 from pathlib import Path
+from shlex import quote
+from socket import gethostname
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plumbline import layout
 from plumbline.errors import DataError, IntegrityError
+from plumbline.ownership import may_write
 
 #: Key of a parquet file's metadata under which its fingerprint stands.
 FINGERPRINT = b"plumbline"
@@ -60,10 +63,11 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     A reader, or a run killed at any moment, sees the old file or the whole new one. Raises
     IntegrityError where the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with may_write(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
-        with room_for(path):
+        with room_for(path), may_write(path):
             write(temporary)
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
@@ -91,7 +95,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """A name that no other process has, on no other machine that shares the disk."""
+    return path.with_name(f".{path.name}.{gethostname()}.{os.getpid()}.tmp")
 
 
 #: Fewer free bytes than this, after a write that failed, are a full disk.
@@ -141,7 +146,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # not JSON, or cut inside a letter
-        raise IntegrityError(f"{path} is not whole JSON ({error}); delete it and rerun") from error
+        raise IntegrityError(f"{path} is not whole JSON ({error}); {again(path)}") from error
 
 
 def write_rows(
@@ -193,8 +198,17 @@ def _whole(read: Callable[[Path | str], Any], path: Path | str) -> Any:
         raise
     except (pa.ArrowInvalid, OSError) as error:
         raise IntegrityError(
-            f"{path} is not a whole parquet file ({error}); delete it and run again"
+            f"{path} is not a whole parquet file ({error}); {again(Path(path))}"
         ) from error
+
+
+def again(path: Path) -> str:
+    """What to type where a file is torn: the output that Snakemake knows it by is made again."""
+    output = layout.declared(path)
+    # A second name, kept for a killed job, is the same torn file.
+    names = [output, *(item for item in [layout.kept(output)] if item.exists())]
+    removed = " ".join(quote(str(name)) for name in names)
+    return f"to have it made again, type `rm {removed}` and run again"
 
 
 def merge_rows(paths: Iterable[Path], target: Path, schema: pa.Schema, **labels: str) -> None:
@@ -216,21 +230,3 @@ def is_current(path: Path, fingerprint: Mapping[str, Any]) -> bool:
         return False
     metadata = _whole(pq.read_schema, path).metadata or {}
     return metadata.get(FINGERPRINT, b"").decode() == canonical_json(fingerprint)
-
-
-@contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process; IntegrityError where another process holds it.
-
-    The lock dies with its process, so a crash leaves nothing to clean up.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise IntegrityError(
-                f"{folder} is being written by another process; wait for it or stop it, "
-                "then run again"
-            ) from error
-        yield

@@ -20,8 +20,10 @@ from plumbline.layout import (
     SettingFolder,
     point_name,
     selected,
+    shared,
     tested,
 )
+from plumbline.ownership import check_may_write
 from plumbline.schema import (
     NAME,
     Count,
@@ -148,13 +150,20 @@ class Experiment(Strict):
     def write(self) -> Path:
         """Keep the experiment under its digest, as the jobs of a workflow read it.
 
-        The order of methods and settings is kept: it is the order of the tables.
+        The order of methods and settings is kept: it is the order of the tables. Raises
+        IntegrityError where this user may not write where jobs will.
         """
+        check_may_write(self.folders())
         content = json.dumps(self.model_dump(), indent=2, ensure_ascii=False)
         path = self.folder.resolved(digest(content)[:8])
         if not path.is_file():
             write_text(path, content)
         return path
+
+    def folders(self) -> list[Path]:
+        """Where the experiment's jobs write: its own folder, its settings', and what all share."""
+        settings = [item.folder for item in self.setting_folders().values()]
+        return [self.folder.folder, *settings, *shared()]
 
     def setting_folders(self) -> dict[str, SettingFolder]:
         """The folder of each setting, by its name in the file."""

@@ -50,3 +50,9 @@ class ComparisonError(PlumblineError):
     """Nothing contradicts the claims, but some of them could not be held against the run."""
 
     exit_code = 8
+
+
+class Stopped(PlumblineError):
+    """SIGTERM ended a job that goes on from where it was; the code is a shell's for SIGTERM."""
+
+    exit_code = 143

@@ -197,26 +197,35 @@ class Evaluation:
     folder: Path
     split: str
 
+    @property
+    def answers(self) -> Path:
+        """All answers: one process writes them at a time."""
+        return self.folder / "responses" / self.split
+
+    def scored(self, benchmark: str) -> Path:
+        """All that scoring leaves of a benchmark: one process writes it at a time."""
+        return self.folder / "scores" / benchmark / self.split
+
     def responses(self, benchmark: str) -> Path:
-        return self.folder / "responses" / self.split / f"{benchmark}.parquet"
+        return self.answers / f"{benchmark}.parquet"
 
     def canary(self, benchmark: str) -> Path:
         """Token ids of one rendered conversation: proof of the chat format."""
-        return self.folder / "responses" / self.split / f"{benchmark}.canary.json"
+        return self.answers / f"{benchmark}.canary.json"
 
     def answered(self, benchmark: str) -> Path:
         """Who answered, and how many answers are empty, unfinished, cut or missing."""
-        return self.folder / "responses" / self.split / f"{benchmark}.answered.json"
+        return self.answers / f"{benchmark}.answered.json"
 
     def items(self, benchmark: str) -> Path:
-        return self.folder / "scores" / benchmark / self.split / "items.parquet"
+        return self.scored(benchmark) / "items.parquet"
 
     def rows(self, benchmark: str) -> Path:
         """Written last: where this exists, the items beside it are complete."""
-        return self.folder / "scores" / benchmark / self.split / "rows.parquet"
+        return self.scored(benchmark) / "rows.parquet"
 
     def scratch(self, benchmark: str) -> Path:
-        return self.folder / "scores" / benchmark / self.split / "scratch"
+        return self.scored(benchmark) / "scratch"
 
 
 def selected(setting: SettingFolder, experiment: str, method: str, seed: int) -> Evaluation:
@@ -306,6 +315,30 @@ def moved(path: Path, setting: SettingFolder, experiment: str) -> Path:
     return setting.folder.joinpath(*inside)
 
 
+def kept(path: Path) -> Path:
+    """The second name of a finished output, while the job that makes it has others to make."""
+    return path.with_name(f".{path.name}.kept")
+
+
+def lock(path: Path) -> Path:
+    """Beside a folder or a file: who writes it."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def declared(path: Path) -> Path:
+    """The output that Snakemake knows a file by: once it is gone, the file is made again."""
+    match path.parts[1:]:
+        case _, "data", _:
+            return path.with_name("data.json")
+        case *_, "model", _:
+            return path.parent.with_name("run.json" if "runs" in path.parts else "record.json")
+        case *_, "runs", _, _, _, _:
+            return path.with_name("run.json")
+        case *_, "items.parquet" if "scores" in path.parts:
+            return path.with_name("rows.parquet")
+    return path
+
+
 def trace(path: Path) -> Path:
     """Beside a file: the command, the environment and the seconds that made it."""
     return path.with_name(f"{path.name}.made.json")
@@ -319,6 +352,12 @@ def environment(name: str) -> Path:
 def ledger() -> Path:
     """Every judgment. On a disk of this machine: SQLite's locks do not hold on network disks."""
     return Path(os.environ.get("PLUMBLINE_LEDGER", RESULTS / "ledger" / "ledger.sqlite"))
+
+
+def shared() -> list[Path]:
+    """Folders in which every experiment leaves something, and the one Snakemake keeps."""
+    names = ("environments", "logs", "timings")
+    return [Path(".snakemake"), ledger().parent, *(RESULTS / name for name in names)]
 
 
 def log(stage: str, *names: str) -> Path:

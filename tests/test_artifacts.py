@@ -1,4 +1,4 @@
-"""Files are whole or absent, equal values have equal digests, a folder has one writer."""
+"""Files are whole or absent, equal values have equal digests."""
 
 import hashlib
 import json
@@ -217,36 +217,22 @@ def test_an_absent_file_is_not_called_torn(tmp_path):
         artifacts.read_rows(tmp_path / "rows.parquet")
 
 
-HOLD = (
-    "import sys, time; from pathlib import Path; from plumbline.artifacts import lock\n"
-    "with lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
-)
+def test_a_torn_file_names_the_output_to_remove(tmp_path, monkeypatch):
+    """By hand: a split of the data is no output of a rule, the record beside it is."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("results/s/data/train.parquet")
+    artifacts.write_text(path, "torn")
+    with pytest.raises(
+        IntegrityError, match=r"train.parquet is not .*`rm results/s/data/data.json`"
+    ):
+        artifacts.read_rows(path)
 
 
-@pytest.fixture
-def holder(tmp_path):
-    """Another process that holds the lock of tmp_path."""
-    command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "held\n"
-        yield process
-        process.kill()
-
-
-def test_a_second_process_is_locked_out_until_the_first_is_killed(tmp_path, holder):
-    with pytest.raises(IntegrityError, match="another process"), artifacts.lock(tmp_path):
-        pytest.fail("two processes hold one folder")
-    os.kill(holder.pid, signal.SIGKILL)
-    holder.wait()
-    with artifacts.lock(tmp_path):
-        pass
-
-
-def test_a_lock_is_released_on_the_way_out_of_an_error(tmp_path):
-    with pytest.raises(RuntimeError), artifacts.lock(tmp_path):
-        raise RuntimeError
-    with artifacts.lock(tmp_path):
-        pass
+def test_a_torn_file_with_a_second_name_names_both(tmp_path):
+    artifacts.write_text(tmp_path / "rows.json", "{")
+    artifacts.write_text(tmp_path / ".rows.json.kept", "{")
+    with pytest.raises(IntegrityError, match=r"`rm \S+/rows.json \S+/.rows.json.kept`"):
+        artifacts.read_json(tmp_path / "rows.json")
 
 
 # A full disk

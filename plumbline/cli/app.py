@@ -225,10 +225,12 @@ def select(experiment: ExperimentFile, setting: SettingName, method: Method) -> 
     """Choose a method's point by its validation scores."""
     from plumbline import config, keep
     from plumbline import select as stage
+    from plumbline.again import making
     from plumbline.layout import SettingFolder
 
     chosen, folders = config.read(experiment), SettingFolder(setting)
-    stage.select(chosen, folders, method)
+    with making([folders.selection(chosen.experiment, method)]):
+        stage.select(chosen, folders, method)
     keep.remove_models(keep.unselected(chosen, folders, method))
 
 

@@ -4,9 +4,10 @@ import time
 from pathlib import Path
 
 from plumbline import chat, config
-from plumbline.artifacts import lock, write_json
+from plumbline.artifacts import write_json
 from plumbline.data.build import build
 from plumbline.layout import SettingFolder
+from plumbline.locks import lock
 from plumbline.provenance import leave_trace
 from plumbline.schema import ScratchModel
 

@@ -11,10 +11,12 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase, __version__
 
 from plumbline import ENGINE, config
+from plumbline.again import making, remember
 from plumbline.artifacts import derive_seed, is_current, write_json, write_rows
 from plumbline.config import Experiment
 from plumbline.generate import answer, converse, counts
 from plumbline.layout import SettingFolder
+from plumbline.locks import lock
 from plumbline.model.canary import canary, keep
 from plumbline.model.folder import load, load_tokenizer
 from plumbline.model.logprobs import Policy
@@ -36,9 +38,12 @@ def run(experiment: Path, split: str, paths: list[Path]) -> None:
     """Answer every benchmark that reads responses, for every model of the job."""
     chosen = config.read(experiment)
     names = [name for name in chosen.benchmarks_on(split) if needs_responses(chosen, name)]
-    for target in targets(chosen, split, paths):
-        print(target.evaluation.folder, flush=True)
-        respond(chosen, split, target, names)
+    models = list(targets(chosen, split, paths))
+    with making([target.evaluation.responses(name) for target in models for name in names]):
+        for target in models:
+            print(target.evaluation.folder, flush=True)
+            with lock(target.evaluation.answers):
+                respond(chosen, split, target, names)
 
 
 def needs_responses(experiment: Experiment, benchmark: str) -> bool:
@@ -74,6 +79,7 @@ def respond(experiment: Experiment, split: str, target: Target, names: list[str]
             write_json(target.evaluation.answered(name), {"turns": found, "answered_by": who})
             write_rows(target.evaluation.responses(name), rows, RESPONSE, wanted[name])
             leave_trace(target.evaluation.responses(name), started)
+            remember(target.evaluation.responses(name))
 
 
 def made_from(experiment: Experiment, spec: BenchmarkSpec, target: Target) -> Row:

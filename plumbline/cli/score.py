@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plumbline import config, keep, layout
+from plumbline.again import making, remember
 from plumbline.config import Experiment
 from plumbline.contracts import Judge
+from plumbline.locks import lock
 from plumbline.score import score, score_probes
 from plumbline.targets import Target, targets
 
@@ -21,10 +23,13 @@ def run(experiment: Path, split: str, paths: list[Path], threads: int) -> None:
 
         torch.set_num_threads(threads)
     probed = probed_by(chosen, models) if split == "validation" else []
-    with judge_for(chosen, names + probed) as judge:
+    rows = [target.evaluation.rows(name) for name in names for target in models]
+    with judge_for(chosen, names + probed) as judge, making(rows):
         for name in names:
             for target in models:
-                status = score(chosen, name, split, target, judge)
+                with lock(target.evaluation.scored(name)):
+                    status = score(chosen, name, split, target, judge)
+                remember(target.evaluation.rows(name))
                 print(f"{name} {target.evaluation.folder}: {status}", flush=True)
         if split == "validation":
             score_all_probes(chosen, models, judge)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
@@ -19,7 +20,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from plumbline.artifacts import derive_seed, new_folder
+from plumbline.artifacts import again, derive_seed, new_folder
+from plumbline.errors import IntegrityError
 from plumbline.schema import PretrainedModel, ScratchModel
 
 
@@ -64,10 +66,18 @@ def load(
     folder: Path, attention: str = "sdpa", quantize: str = "none"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model of a folder that `save` wrote, on this process's GPU where there is one, and its
-    tokenizer. attention: the implementation in transformers. quantize: see `schema.Adapter`."""
+    tokenizer. attention: the implementation in transformers. quantize: see `schema.Adapter`.
+
+    Raises IntegrityError where the weights are truncated.
+    """
     how = quantization(quantize)
     options = {"attn_implementation": attention, "quantization_config": how}
-    model = AutoModelForCausalLM.from_pretrained(folder, **options)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, **options)
+    except SafetensorError as error:
+        weights = folder / "model.safetensors"
+        message = f"{folder} holds no whole weights ({error}); {again(weights)}"
+        raise IntegrityError(message) from error
     return model if how else model.to(device()), load_tokenizer(folder)
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from plumbline import ENGINE
-from plumbline.artifacts import derive_seed, folder_digest, lock, read_json, read_rows, write_json
+from plumbline.artifacts import derive_seed, folder_digest, read_json, read_rows, write_json
 from plumbline.errors import ConfigError
 from plumbline.layout import ModelFolder, SettingFolder
+from plumbline.locks import lock
 from plumbline.model.canary import canary
 from plumbline.model.folder import load, load_pretrained, save, scratch_model
 from plumbline.model.head import check_head

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 
 import psutil
 import torch
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor
 
-from plumbline.artifacts import lock
 from plumbline.errors import ConfigError
+from plumbline.locks import lock
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import Group
 from plumbline.schema import Execution
@@ -71,6 +71,12 @@ def first() -> bool:
 def hold(folder: Path) -> AbstractContextManager[None]:
     """Lock a folder for all processes of a launch: the first one holds it."""
     return lock(folder) if first() else nullcontext()
+
+
+def told(value: Any) -> Any:
+    """What the first process says, in every process of a launch: they must not differ over a file
+    that another job has just written."""
+    return broadcast_object_list([value])[0] if processes()[0] > 1 else value
 
 
 def solve(batch: int, micro: int | None) -> Geometry:

@@ -17,7 +17,6 @@ import pyarrow as pa
 from plumbline import ENGINE
 from plumbline.artifacts import (
     is_current,
-    lock,
     read_json,
     read_rows,
     read_vectors,
@@ -29,6 +28,7 @@ from plumbline.data import labels, views
 from plumbline.errors import IntegrityError
 from plumbline.layout import SettingFolder
 from plumbline.layout import parts as parts_of
+from plumbline.locks import lock
 from plumbline.model.logprobs import Policy, mean_hidden, row_length, sequence_logprobs
 from plumbline.provenance import leave_trace
 from plumbline.rows import REFERENCE
@@ -121,7 +121,9 @@ def write_in_parts(
     the pass runs.
     """
     started, work = time.perf_counter(), parts_of(path)
-    with lock(work):
+    with lock(path):
+        if is_current(path, made_from):
+            return  # another process held it, and ended well
         parts = [
             _part(
                 [given[row] for row in rows], work / f"{number}.parquet", schema, made_from, rows_of
@@ -133,7 +135,7 @@ def write_in_parts(
         table.sort(key=lambda row: (places[row["id"]], row["index"]))
         write_rows(path, table, schema, made_from)
         leave_trace(path, started)
-    shutil.rmtree(work)
+        shutil.rmtree(work, ignore_errors=True)
 
 
 #: Examples of one part of a reference pass.

@@ -36,7 +36,7 @@ from plumbline.train.align import Divergence, Dynamics, align
 from plumbline.train.annotate import made_from, with_needs, with_reference_samples
 from plumbline.train.base import model_digest
 from plumbline.train.examples import Example, tokenise, with_traceless
-from plumbline.train.geometry import choose, first, hold
+from plumbline.train.geometry import choose, first, hold, told
 from plumbline.train.objective import Objective, beside_reference
 from plumbline.train.probe import Probe
 from plumbline.train.reference import (
@@ -149,12 +149,13 @@ class Bench:
         """Make the run's model, unless its record says it is made from the very same parts.
 
         Returns "current", "ok" or "diverged"; a diverged run keeps its record and log, no model.
-        Raises IntegrityError where another job holds the run.
+        Waits while another job holds the run.
         """
         parts = self.parts()
-        if run.record.is_file() and read_json(run.record)["parts"] == parts:
-            return "current"
         with hold(run.folder):
+            # Looked at once the folder is ours: who held it may have made it.
+            if told(run.record.is_file() and read_json(run.record)["parts"] == parts):
+                return "current"
             if first():
                 run.record.unlink(missing_ok=True)
             started = time.perf_counter()

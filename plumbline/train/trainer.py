@@ -20,6 +20,7 @@ from plumbline.artifacts import room_for
 from plumbline.errors import IntegrityError
 from plumbline.train.checkpoints import Checkpoints, clear, newest
 from plumbline.train.geometry import Geometry
+from plumbline.train.stopping import ended, stopping
 
 
 @dataclass(frozen=True)
@@ -91,20 +92,23 @@ def resume(trainer: Trainer, place: Place, remember: Callable[[], Any] = dict) -
     """Train from the newest checkpoint of `place`, or from the start, keeping checkpoints.
 
     remember: see `Checkpoints`. Raises IntegrityError where the disk is full; the checkpoint that
-    found no room is removed.
+    found no room is removed. Raises Stopped where SIGTERM ended it before the last step.
     """
     wait = trainer.accelerator.wait_for_everyone
-    trainer.add_callback(Checkpoints(place.folder, place.every, place.made_from, remember, wait))
     found = place.checkpoint()
     if trainer.args.should_save:
         clear(place.folder, kept=found)
     wait()
     try:
-        with room_for(place.folder):
+        with room_for(place.folder), stopping(trainer.accelerator.num_processes == 1) as stop:
+            trainer.add_callback(
+                Checkpoints(place.folder, place.every, place.made_from, remember, wait, stop)
+            )
             trainer.train(resume_from_checkpoint=found and str(found))
     except IntegrityError:
         clear(place.folder, kept=place.checkpoint())
         raise
+    ended(stop, trainer.state.global_step, trainer.state.max_steps)
 
 
 def gathered(trainer: Trainer) -> dict[str, Tensor] | None:

@@ -16,7 +16,7 @@ HOME = PACKAGE.parent
 #: Each floor imports itself and those above it.
 FLOORS = [
     "errors rows splits contracts batches chat",
-    "layout artifacts provenance",
+    "ownership layout artifacts locks again provenance",
     "toyland",
     "plugins schema mistakes config",
     "jobs",

@@ -3,7 +3,9 @@
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +14,13 @@ import pytest
 from scripted import says, upstream
 
 from plumbline import config, schema
-from plumbline.artifacts import lock, read_json, read_rows, read_vectors, write_json
+from plumbline.artifacts import read_json, read_rows, read_vectors, write_json
 from plumbline.cli import generate as generate_stage
 from plumbline.cli import report as report_stage
 from plumbline.cli import score as score_stage
 from plumbline.errors import IntegrityError
 from plumbline.layout import selected
+from plumbline.locks import lock
 from plumbline.model.folder import load
 from plumbline.model.tokenizer import prompt_ids
 from plumbline.report.sweep import Place
@@ -73,8 +76,12 @@ def test_data_are_written_with_their_record_and_the_setting(done):
 
 
 def test_data_are_written_by_one_process(done, command):
-    with lock(done.folders.data_record.parent), pytest.raises(IntegrityError):
-        command("data", "tiny.yaml", done.folders.name)
+    with ThreadPoolExecutor(1) as pool:
+        with lock(done.folders.data_record.parent):
+            waiting = pool.submit(command, "data", "tiny.yaml", done.folders.name)
+            time.sleep(0.5)
+            assert not waiting.done()
+        waiting.result(60)
 
 
 def test_embeddings_are_written_for_who_asks_for_them(done, command):

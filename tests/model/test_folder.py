@@ -1,10 +1,13 @@
 """Model folders: made from a seed, saved whole, loaded as they were."""
 
+import os
+
 import pytest
 import torch
 from transformers import GenerationConfig
 
 from plumbline.artifacts import folder_digest
+from plumbline.errors import IntegrityError
 from plumbline.model import folder
 from plumbline.model.logprobs import Policy, sequence_logprobs
 from plumbline.model.sampling import generate
@@ -101,3 +104,13 @@ def test_decoding_settings_that_come_with_a_model_are_dropped(saved):
     assert generate(kept, PROMPTS, ["a", "b"], **asked) != plain, "the settings have an effect"
     loaded, _ = folder.load_pretrained(PretrainedModel(path=str(path)))
     assert generate(loaded, PROMPTS, ["a", "b"], **asked) == plain
+
+
+def test_truncated_weights_are_an_error_that_says_what_to_remove(saved):
+    """By hand: a stage's model is made again once its record is gone."""
+    path = saved[1] / "model.safetensors"
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(
+        IntegrityError, match=rf"no whole weights .*`rm {path.parent.parent}/record"
+    ):
+        folder.load(saved[1])

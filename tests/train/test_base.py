@@ -1,12 +1,16 @@
 """The models that alignment starts from: made, recorded last, and in one chat format."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 import torch
 
 from plumbline import chat
 from plumbline.artifacts import folder_digest, read_json, read_rows
-from plumbline.errors import ConfigError, IntegrityError
+from plumbline.errors import ConfigError
 from plumbline.layout import ModelFolder, SettingFolder
+from plumbline.locks import lock
 from plumbline.model.folder import load
 from plumbline.model.tokenizer import prompt_ids
 from plumbline.schema import Execution, PretrainedModel, ScratchModel
@@ -43,8 +47,12 @@ def test_equal_seeds_give_equal_weights(setting, trained):
 
 
 def test_a_stage_is_made_by_one_process(setting, folders):
-    with base.lock(folders.sft.folder), pytest.raises(IntegrityError, match="another process"):
-        base.sft(setting, folders, Execution())
+    with ThreadPoolExecutor(1) as pool:
+        with lock(folders.sft.folder):
+            waiting = pool.submit(base.sft, setting, folders, Execution())
+            time.sleep(0.3)
+            assert not waiting.done()
+        wait([waiting], 60)
 
 
 def test_without_recipes_the_base_model_is_passed_on(setting, trained):

@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from small_disk import small_disk
 
 from plumbline import config
 from plumbline.artifacts import read_json, read_rows, write_json
-from plumbline.errors import IntegrityError
+from plumbline.errors import IntegrityError, Stopped
 from plumbline.model.logprobs import Policy
 from plumbline.model.sequences import together
 from plumbline.plugins import method_spec
@@ -151,18 +152,66 @@ def test_language_modelling_goes_on_too(policy, tmp_path):
     assert torch.equal(work("broken"), expected)
 
 
-def test_a_torn_mark_is_an_error(tmp_path):
-    folder = tmp_path / "checkpoint-2"
+def kept(work: Path, step: int) -> Path:
+    """A whole checkpoint."""
+    folder = work / f"checkpoint-{step}"
     folder.mkdir()
-    (folder / MARK).write_text('{"half')
-    with pytest.raises(IntegrityError, match="not whole JSON"):
-        newest(tmp_path, {})
+    (folder / "model.safetensors").write_bytes(b"12345678")
+    state = SimpleNamespace(is_world_process_zero=True, global_step=step)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "clear", lambda *_, **__: None)
+        checkpoints.Checkpoints(work, 2, {"parts": 1}).on_save(None, state, None)
+    return folder
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", checkpoints.MEMORY, MARK])
+def test_a_truncated_checkpoint_is_passed_over_for_an_older_one(tmp_path, file, capsys):
+    older, newer = kept(tmp_path, 2), kept(tmp_path, 4)
+    assert newest(tmp_path, {"parts": 1}) == newer and not capsys.readouterr().out
+    os.truncate(newer / file, 1)
+    assert newest(tmp_path, {"parts": 1}) == older
+    assert f"{newer} is truncated" in capsys.readouterr().out
+    (older / "model.safetensors").unlink()
+    assert newest(tmp_path, {"parts": 1}) is None
+
+
+def ask_to_end_at(trainer: type, step: int, patch: pytest.MonkeyPatch) -> None:
+    """Have the trainer get SIGTERM before step `step` is done."""
+    plain = trainer.compute_loss
+
+    def compute_loss(self, *args, **options):
+        if self.state.global_step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self, *args, **options)
+
+    patch.setattr(trainer, "compute_loss", compute_loss)
+
+
+def test_sigterm_keeps_the_step_it_came_in(run, tmp_path):
+    """Between two checkpoints, which stand at 4 and 6: the one at 5 is SIGTERM's."""
+    expected, log = run("dpo", tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        ask_to_end_at(PreferenceTrainer, 4, patch)
+        with pytest.raises(Stopped, match="after step 5 of 12") as ended:
+            run("dpo", tmp_path / "broken")
+    assert ended.value.exit_code == 128 + signal.SIGTERM
+    assert newest(tmp_path / "broken", {"parts": 1}).name == "checkpoint-5"
+    weights, rows = run("dpo", tmp_path / "broken")
+    assert torch.equal(weights, expected) and rows == log
+
+
+def test_sigterm_in_the_last_step_comes_too_late(run, tmp_path):
+    expected, log = run("dpo", tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        ask_to_end_at(PreferenceTrainer, STEPS - 1, patch)
+        weights, rows = run("dpo", tmp_path / "broken")
+    assert torch.equal(weights, expected) and rows == log
 
 
 def test_clear_keeps_one_and_what_is_no_checkpoint(tmp_path):
     for name in ("checkpoint-2", "checkpoint-4", "adapter"):
         (tmp_path / name).mkdir()
-    write_json(tmp_path / "checkpoint-4" / MARK, {})
+    write_json(tmp_path / "checkpoint-4" / MARK, {"made_from": {}, "bytes": {}})
     clear(tmp_path, kept=newest(tmp_path, {}))
     assert sorted(item.name for item in tmp_path.iterdir()) == ["adapter", "checkpoint-4"]
 

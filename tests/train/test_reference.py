@@ -134,6 +134,7 @@ def test_what_does_not_decide_it_keeps_it(raw, setting, folders, model):
 def test_a_pass_that_is_interrupted_goes_on(setting, folders, model, feedback, monkeypatch):
     """Parts of 16 examples: the third is never come to; those before it are not computed again."""
     monkeypatch.setattr(stage, "PART", 16)
+    folders.reference(feedback).unlink(missing_ok=True)  # as Snakemake does
     reference(setting, folders, feedback, Execution())
     expected = folders.reference(feedback).read_bytes()
     folders.reference(feedback).unlink()

@@ -2,14 +2,15 @@
 
 import math
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from plumbline import config
-from plumbline.artifacts import folder_digest, lock, read_json, read_rows, write_json
-from plumbline.errors import IntegrityError
+from plumbline.artifacts import folder_digest, read_json, read_rows, write_json
 from plumbline.layout import Run, SettingFolder
+from plumbline.locks import lock
 from plumbline.model.folder import load
 from plumbline.model.tokenizer import completion_ids, prompt_ids
 from plumbline.plugins import METHODS
@@ -133,10 +134,14 @@ def test_other_parts_make_it_again(experiment, started, part):
 
 
 def test_a_run_is_made_by_one_process(experiment, started):
-    run = started.run("dpo", "beta=0.3", 1)
-    with lock(run.folder), pytest.raises(IntegrityError, match="another process"):
-        train(experiment, run)
-    assert not run.record.exists()
+    """Another job holds it and ends well: this one waits, and finds nothing to do."""
+    run, parts = started.run("dpo", "beta=0.3", 1), Bench(experiment, started, "dpo").parts()
+    with ThreadPoolExecutor(1) as pool:
+        with lock(run.folder):
+            waiting = pool.submit(train, experiment, run)
+            write_json(run.record, {"parts": parts, "status": "ok"})
+        assert waiting.result(60) == "current"
+    assert not run.model.exists()
 
 
 def test_a_killed_run_has_no_record(experiment, started, monkeypatch):

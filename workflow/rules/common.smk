@@ -10,6 +10,8 @@ from plumbline.errors import PlumblineError
 
 try:
     EXPERIMENT = experiments.parse(config, "the experiment")
+    # Jobs read the experiment as it was parsed, with every override of the command line.
+    os.environ["PLUMBLINE_EXPERIMENT"] = str(EXPERIMENT.write().resolve())
 except PlumblineError as error:
     print(f"{type(error).__name__}: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
@@ -17,9 +19,6 @@ except PlumblineError as error:
 SETTINGS = EXPERIMENT.setting_folders()
 EXECUTION = EXPERIMENT.execution
 ANY = layout.SettingFolder("{setting}")
-
-# Jobs read the experiment as it was parsed, with every override of the command line.
-os.environ["PLUMBLINE_EXPERIMENT"] = str(EXPERIMENT.write().resolve())
 
 
 def launcher():
