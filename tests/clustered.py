@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from checkout import REPOSITORY, Checkout, copied
 
 EXPERIMENT = "config/cluster.yaml"
@@ -41,7 +42,7 @@ class Cluster(Checkout):
     """A checkout whose jobs go through Slurm by `profiles/slurm` as it is."""
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """The command of the profile, running; targets first. What it says goes to the file `said`."""
+        """The command of the profile, running; targets first. What it says goes to `said`."""
         command = [sys.executable, "-m", "snakemake"]
         profile = ["--workflow-profile", "profiles/slurm", "--configfile", EXPERIMENT]
         with open(self.folder / "said", "a") as said:
@@ -60,9 +61,12 @@ class Cluster(Checkout):
         assert process.returncode == 0, said
         return said
 
-    def locally(self) -> None:
-        """What is left up to the tables, without Slurm: drills are of single jobs."""
-        self.snakemake(TABLES, "--cores", "2", "--configfile", EXPERIMENT)
+    def locally(self, *targets: str) -> None:
+        """Run here, without Slurm, on two GPUs that are mere names."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+            options = ["--cores", "2", "--resources", "gpu=2", "--configfile", EXPERIMENT]
+            self.snakemake(*targets, *options)
 
     @property
     def align(self) -> str:

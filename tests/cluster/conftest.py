@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from clustered import EXPERIMENT, Cluster, fresh, slurm
+from clustered import Cluster, fresh, slurm
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,9 +21,7 @@ def runs(up: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cluster, C
     folder = tmp_path_factory.mktemp("runs")
     here, there = fresh(folder / "here"), fresh(folder / "there")
     process = there.start()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-        here.snakemake("--cores", "2", "--configfile", EXPERIMENT, "--resources", "gpu=2")
+    here.locally()
     return here, there, there.finish(process)
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 import psutil
 import pytest
 import slurm_machine
-from clustered import Cluster, slurm
+from clustered import TABLES, Cluster, slurm
 
 pytestmark = pytest.mark.cluster
 
@@ -44,8 +44,9 @@ def starts(said: str) -> int:
 
 
 def is_as_if_nothing_had_happened(cluster: Cluster, undisturbed: Cluster) -> bool:
-    """Whether the tables are those of the undisturbed run, byte for byte."""
-    cluster.locally()
+    """Whether the tables are those of the undisturbed run, byte for byte. Drills are of one job:
+    what follows it is run without Slurm."""
+    cluster.locally(TABLES)
     return cluster.tables() == undisturbed.tables()
 
 
