@@ -15,14 +15,18 @@ TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 LOCAL_cpu_Linux := +cpu
 TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
 
-.PHONY: demo test drills test-offline check bench bench-stats readme pages docs mutants lock setup phenomenon
+# The environment of test-cluster, with the plugin for Slurm; it looks into .venv for all the rest.
+SLURM_READY := .venv-slurm/.ready
+SLURM_PINS := $(shell grep -E '^(snakemake-executor-plugin-slurm|throttler)' constraints.txt)
+
+.PHONY: demo test drills test-offline test-cluster check bench bench-stats readme pages docs mutants lock setup phenomenon
 
 demo: setup
 	@$(SNAKEMAKE) --quiet rules
 	@$(BIN)/plumbline summary config/quickstart.yaml
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow and not drill"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow and not drill and not cluster"
 
 # Everything that can end or disturb a run, on a small one; the kills at MOMENTS moments each. SEED is
 # printed, and repeats them. docs/reliability.md says what was run.
@@ -34,6 +38,14 @@ drills: setup
 # The same tests where there is no network but this machine's own loopback (Linux).
 test-offline: setup
 	unshare --map-root-user --net sh -c 'ip link set lo up && exec $(MAKE) test CORES=$(CORES)'
+
+# Through a real Slurm, which it installs (Debian, as root), starts on loopback, and removes again.
+test-cluster: $(SLURM_READY)
+	$(BIN)/python tests/slurm_machine.py up
+	PATH="$(CURDIR)/.venv-slurm/bin:$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
+		.venv-slurm/bin/python -m pytest tests/cluster -m cluster -v --durations 0 \
+		--basetemp /var/tmp/plumbline-slurm/tests; \
+	status=$$?; $(BIN)/python tests/slurm_machine.py down && exit $$status
 
 # DPO's falling likelihood in three seeds with its controls, held against its claims (minutes).
 phenomenon: setup
@@ -78,6 +90,13 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps --retries 1 --extra-index-url $(TORCH_INDEX) '$(TORCH_BUILD)'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@rm -f .venv/.ready-* && touch $@
+
+$(SLURM_READY): $(READY)
+	$(PYTHON) -m venv .venv-slurm
+	.venv-slurm/bin/python -m pip install --quiet --no-deps $(SLURM_PINS)
+	$(BIN)/python -c 'import site; print("import site; site.addsitedir(%r)" % site.getsitepackages()[0])' \
+		> "$$(.venv-slurm/bin/python -c 'import site; print(site.getsitepackages()[0])')/venv.pth"
+	@touch $@
 
 # Resolve every dependency anew and pin what came out.
 lock:

@@ -65,11 +65,14 @@ def main() -> None:
 def _torch(threads: int) -> None:
     """Fix torch's thread count: a setting of the experiment, never of the scheduler.
 
-    A process that was not launched with others sees one GPU: the Trainer would copy its model to
-    all that it sees.
+    A process that was not launched with others holds the GPUs that a job asks for, and sees one of
+    them: the Trainer would copy its model to all that it sees.
     """
     if "WORLD_SIZE" not in os.environ:
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+        from plumbline.operate import devices
+
+        devices.hold(int(os.environ.get(devices.GPUS, 0)))
+        os.environ[devices.VISIBLE] = os.environ.get(devices.VISIBLE, "0").split(",")[0]
     import torch
 
     torch.set_num_threads(threads)
@@ -261,6 +264,18 @@ def summary(experiment: ExperimentFile) -> None:
     for name, folders in chosen.setting_folders().items():
         print(text(tables.table(chosen, chosen.settings[name], folders)))
     print(f"\nThe page: {chosen.folder.report.resolve().as_uri()}")
+
+
+@app.command("devices", rich_help_panel=BY_HAND)
+def run_on_devices(
+    count: Annotated[int, typer.Argument(min=0, help="how many GPUs it needs")],
+    command: Annotated[list[str], typer.Argument(help="what to run, after `--`")],
+) -> None:
+    """Run a command on GPUs that no other job of yours holds, once as many are free."""
+    from plumbline.operate import devices
+
+    devices.hold(count)
+    os.execvp(command[0], command)
 
 
 @app.command(rich_help_panel=BY_HAND)

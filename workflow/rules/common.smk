@@ -28,18 +28,21 @@ def launcher():
     file = (
         Path(workflow.basedir) / "config" / "accelerate" / f"{EXECUTION.launcher}.yaml"
     )
+    cards = f"plumbline devices {EXECUTION.gpus_per_run} -- "
     return (
-        f"accelerate launch --config_file {file} --num_processes {EXECUTION.processes}"
-        " --main_process_port 0 --no_python"
+        f"{cards if EXECUTION.gpus_per_run else ''}accelerate launch --config_file {file}"
+        f" --num_processes {EXECUTION.processes} --main_process_port 0 --no_python"
     )
 
 
 # In the environment, not in a rule: what is run elsewhere or otherwise is not run again.
 os.environ["PLUMBLINE_LAUNCHER"] = launcher()
+os.environ["PLUMBLINE_GPUS"] = str(EXECUTION.gpus_per_run)
 
 
 envvars:
     "PLUMBLINE_EXPERIMENT",
+    "PLUMBLINE_GPUS",
     "PLUMBLINE_HOME",
     "PLUMBLINE_LAUNCHER",
 

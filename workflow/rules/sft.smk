@@ -10,6 +10,8 @@ rule pretrain:
     conda:
         "../../environment.yml"
     threads: EXECUTION.base_threads
+    resources:
+        gpu=EXECUTION.gpus_per_run,
     params:
         engine=ENGINE,
         torch_threads=EXECUTION.base_threads,
