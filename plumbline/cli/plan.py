@@ -11,13 +11,15 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from plumbline import config
+from plumbline import config, layout
+from plumbline.cli.judge import counted, money
 from plumbline.config import Experiment
 from plumbline.errors import ConfigError
 from plumbline.operate.plan import total
 from plumbline.operate.plan.devices import Device, device
 from plumbline.operate.plan.disk import Disk, disk
 from plumbline.operate.plan.estimate import MODEL, Estimate
+from plumbline.operate.plan.judging import Judged, judging
 from plumbline.operate.plan.schedule import LAPTOP, Places, of_profile
 from plumbline.operate.plan.total import Plan, Sum
 from plumbline.report.terminal import printed
@@ -44,14 +46,19 @@ def run(
     assumed = device(experiment, name, rate)
     found = total.plan(experiment, history, assumed, places)
     disks = list(disk(experiment, history))
+    asked = judging(experiment, layout.ledger())
     if as_json:
-        print(json.dumps(described(found, disks, assumed, places), indent=2))
+        print(json.dumps(described(found, disks, asked, assumed, places), indent=2))
         return
-    print(printed(table(experiment, found), *lines(found, disks, places), pipe_width=WIDTH), end="")
+    parts = [table(experiment, found), *lines(found, disks, places)]
+    parts += [judge_table(experiment, asked)] if asked else []
+    print(printed(*parts, pipe_width=WIDTH), end="")
     print(printed(*notes(found, assumed, history), pipe_width=WIDTH), end="")
 
 
-def described(found: Plan, disks: list[Disk], assumed: Device, places: Places) -> Row:
+def described(
+    found: Plan, disks: list[Disk], asked: list[Judged], assumed: Device, places: Places
+) -> Row:
     """The plan as JSON: seconds, MB, 1e9 bytes; null is not known."""
     return {
         "rules": {
@@ -68,6 +75,7 @@ def described(found: Plan, disks: list[Disk], assumed: Device, places: Places) -
         "all": sums(found.every, found.wall_of_all),
         "todo": sums(found.todo, found.wall),
         "disk": [asdict(item) for item in disks],
+        "judge": [asdict(item) for item in asked],
         "assumed": asdict(assumed),
         "places": asdict(places),
     }
@@ -162,6 +170,31 @@ def lines(found: Plan, disks: list[Disk], places: Places) -> list[Text]:
     return [Text(line) for line in told]
 
 
+def judge_table(experiment: Experiment, asked: list[Judged]) -> Table:
+    """A line for each benchmark and split that asks the judge."""
+    name, version = experiment.judge.identity
+    title = Text(f"Judgments to make: {name}, version {version}")
+    result = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
+    for head in ("setting", "benchmark"):
+        result.add_column(head, overflow="fold")
+    for head in ("calls", "tokens\nasked", "tokens\nreplied", "US\ndollars"):
+        result.add_column(head, justify="right")
+    result.add_column("basis")
+    for item in asked:
+        one = item.estimate
+        result.add_row(one.setting, f"{one.benchmark} {one.split}", *prices(item), item.basis)
+    return result
+
+
+def prices(item: Judged) -> tuple[str, ...]:
+    """Calls, tokens in millions and dollars, as a line has them."""
+    one = item.estimate
+    millions = (
+        "–" if n is None else f"{n / 1e6:.1f} M" for n in (one.prompt_tokens, one.completion_tokens)
+    )
+    return counted(one.calls), *millions, money(item.dollars)
+
+
 def words(places: Places) -> str:
     """How many jobs run at a time."""
     gpus = "" if places.gpus is None else f", {places.gpus} GPU(s)"
@@ -186,5 +219,9 @@ def notes(found: Plan, assumed: Device, history: Path) -> list[Text]:
         told.append(
             f"measured, scaled: medians of jobs in {history}/timings. –: not known, not zero."
         )
+    told.append(
+        "Judge: counted by the evaluators' own questions; by model where their data is not there. "
+        "At most: answers and replies as long as they may be."
+    )
     told.append("Snakemake's own CPU time is in no figure. docs/plan.md explains each basis.")
     return [Text(line) for line in told]
