@@ -18,7 +18,7 @@ from plumbline.errors import ConfigError
 from plumbline.operate.plan import total
 from plumbline.operate.plan.devices import Device, device
 from plumbline.operate.plan.disk import Disk, disk
-from plumbline.operate.plan.estimate import MODEL, Estimate
+from plumbline.operate.plan.estimate import MODEL, Estimate, Estimator
 from plumbline.operate.plan.judging import Judged, judging
 from plumbline.operate.plan.schedule import LAPTOP, Places, of_profile
 from plumbline.operate.plan.total import Plan, Sum
@@ -44,7 +44,7 @@ def run(
     experiment = config.read(file or configfile)
     places = of_profile(profile) if profile else LAPTOP
     assumed = device(experiment, name, rate)
-    found = total.plan(experiment, history, assumed, places)
+    found = total.plan(Estimator(experiment, history, assumed), places)
     disks = list(disk(experiment, history))
     asked = judging(experiment, layout.ledger())
     if as_json:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from plumbline import jobs
 from plumbline.config import Experiment
 from plumbline.jobs import Job
 from plumbline.operate.plan import history
@@ -48,16 +49,20 @@ class Estimate:
 class Estimator:
     """Estimates of an experiment's jobs, from a results folder and an assumed device."""
 
-    def __init__(
-        self, experiment: Experiment, jobs: Iterable[Job], results: Path, device: Device
-    ) -> None:
+    def __init__(self, experiment: Experiment, results: Path, device: Device) -> None:
         self.experiment, self.device = experiment, device
-        self.jobs = {(job.stage, job.names): job for job in jobs}
+        self.jobs = {(job.stage, job.names): job for job in jobs.every(experiment)}
         self.same: dict[tuple, list[Recorded]] = defaultdict(list)
         self.kin: dict[tuple, list[Recorded]] = defaultdict(list)
         for row in history.recorded(results, self.jobs.values()):
             self.same[row.stage, history.subject(row.stage, row.names)].append(row)
             self.kin[row.stage, history.family(row.stage, row.names)].append(row)
+
+    def of(self, experiment: Experiment) -> Estimator:
+        """The same for an experiment with less in it: what was recorded is that of the whole."""
+        other = copy(self)
+        other.experiment = experiment
+        return other
 
     def estimate(self, job: Job) -> Estimate:
         """What a job will take."""

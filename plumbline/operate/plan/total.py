@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from plumbline import jobs
-from plumbline.config import Experiment
 from plumbline.jobs import Job
-from plumbline.operate.plan.devices import Device
 from plumbline.operate.plan.estimate import Estimate, Estimator
 from plumbline.operate.plan.schedule import Places, wall
 
@@ -46,11 +43,9 @@ class Plan:
     wall_of_all: float
 
 
-def plan(experiment: Experiment, results: Path, device: Device, places: Places) -> Plan:
-    """What an experiment will take. results: of an earlier run, for what jobs took."""
-    all_jobs = jobs.every(experiment)
-    estimator = Estimator(experiment, all_jobs, results, device)
-    every = [estimator.estimate(job) for job in all_jobs]
+def plan(estimator: Estimator, places: Places) -> Plan:
+    """What an experiment will take."""
+    every = [estimator.estimate(job) for job in jobs.every(estimator.experiment)]
     todo = [item for item in every if to_do(item.job)]
     return Plan(every, todo, wall(todo, places), wall(every, places))
 

@@ -9,7 +9,7 @@ from planned_jobs import job
 
 from plumbline import config, jobs
 from plumbline.operate.plan.devices import device
-from plumbline.operate.plan.estimate import MEASURED, MODEL, SCALED, UNKNOWN
+from plumbline.operate.plan.estimate import MEASURED, MODEL, SCALED, UNKNOWN, Estimator
 from plumbline.operate.plan.schedule import LAPTOP
 from plumbline.operate.plan.total import Sum, plan, to_do, total
 
@@ -17,7 +17,7 @@ RESULTS = Path("results")
 
 
 def planned(experiment):
-    return plan(experiment, RESULTS, device(experiment, None, None), LAPTOP)
+    return plan(Estimator(experiment, RESULTS, device(experiment, None, None)), LAPTOP)
 
 
 def of(found, wanted):
