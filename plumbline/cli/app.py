@@ -270,8 +270,8 @@ def plan(
         Path | None, typer.Option(help="where it will run, e.g. profiles/slurm; else 2 cores here")
     ] = None,
     history: Annotated[
-        Path, typer.Option(help="results folder of an earlier run, for what its jobs took")
-    ] = Path("results"),
+        Path | None, typer.Option(help="another results folder, for what its jobs took")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="assumed where nothing was measured: h100, a100 or core")
     ] = None,
@@ -281,9 +281,10 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="everything as JSON")] = False,
 ) -> None:
     """Tell what a run will take before it runs: jobs, hours, memory, disk, judgments."""
+    from plumbline import layout
     from plumbline.cli import plan as stage
 
-    stage.run(file, configfile, profile, history, device, flops, as_json)
+    stage.run(file, configfile, profile, history or layout.RESULTS, device, flops, as_json)
 
 
 @app.command(rich_help_panel=BY_HAND)
