@@ -19,7 +19,7 @@ TORCH_BUILD = torch==$(TORCH_VERSION)$(LOCAL_$(TORCH)_$(shell uname -s))
 SLURM_READY := .venv-slurm/.ready
 SLURM_PINS := $(shell grep -E '^(snakemake-executor-plugin-slurm|throttler)' constraints.txt)
 
-.PHONY: demo test drills test-offline test-cluster check bench bench-stats readme pages docs mutants lock setup phenomenon
+.PHONY: demo test drills test-offline test-cluster check bench bench-stats bench-scale readme pages docs mutants lock setup phenomenon
 
 demo: setup
 	@$(SNAKEMAKE) --quiet rules
@@ -64,6 +64,11 @@ bench: setup
 # Simulated tournaments with known truth, into docs/statistics.md (minutes).
 bench-stats: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.statistics --processes $(CORES)
+
+# Seconds and memory of the DAG of 1,200 runs, and of 12,000; docs/plan.md has what was printed.
+bench-scale: setup
+	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.scale --seeds 30
 
 # Put a finished demo's table and figure into README.md: make readme TIME="6 min 40 s on 2 cores"
 readme:

@@ -26,6 +26,7 @@ from plumbline.layout import (
 from plumbline.ownership import check_may_write
 from plumbline.schema import (
     NAME,
+    Budget,
     Count,
     Difference,
     Execution,
@@ -71,6 +72,7 @@ class Experiment(Strict):
     method_paths: list[str] = []
     benchmark_paths: list[str] = []
     execution: Execution = Execution()
+    budget: Budget = Budget()
     scale: str = FULL
     scales: dict[Name, dict[str, Any]] = {}
     _methods: dict[str, plugins.MethodSpec] = PrivateAttr(default_factory=dict)

@@ -28,6 +28,7 @@ NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 Count = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
+Limit = Annotated[float, Field(ge=0)]
 
 
 class Strict(BaseModel):
@@ -520,6 +521,22 @@ class Execution(Strict):
     checkpoint_every: Count = 200
     gradient_checkpointing: bool = False
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+
+
+class Budget(Strict):
+    """What a run may take, of what is still to be done; None: anything. A plan that passes one
+    stops before any job. See docs/plan.md.
+
+    disk_gb: 1e9 bytes of models at the most. wall_hours: on the cores that Snakemake was given.
+    """
+
+    gpu_hours: Limit | None = None
+    cpu_hours: Limit | None = None
+    wall_hours: Limit | None = None
+    disk_gb: Limit | None = None
+    judge_calls: Limit | None = None
+    judge_tokens: Limit | None = None
+    judge_usd: Limit | None = None
 
 
 def grid(values: dict[str, Any]) -> Iterator[dict[str, Any]]:

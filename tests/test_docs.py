@@ -175,6 +175,7 @@ SECTIONS = {
     "Sweep": "`report.sweep`",
     "Difference": "`differences`",
     "Execution": "`execution`",
+    "Budget": "`budget`",
 }
 
 

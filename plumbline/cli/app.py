@@ -254,6 +254,31 @@ def report(experiment: ExperimentFile) -> None:
 
 
 @app.command(rich_help_panel=BY_HAND)
+def plan(
+    file: Annotated[Path | None, typer.Argument(help="experiment file, YAML or JSON")] = None,
+    configfile: Annotated[Path | None, typer.Option(help="the same, as Snakemake has it")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="where it will run, e.g. profiles/slurm; else 2 cores here")
+    ] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="another results folder, for what its jobs took")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="assumed where nothing was measured: h100, a100 or core")
+    ] = None,
+    flops: Annotated[
+        float | None, typer.Option(help="operations a second that it gets done in training")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="everything as JSON")] = False,
+) -> None:
+    """Tell what a run will take before it runs: jobs, hours, memory, disk, judgments."""
+    from plumbline import layout
+    from plumbline.cli import plan as stage
+
+    stage.run(file, configfile, profile, history or layout.RESULTS, device, flops, as_json)
+
+
+@app.command(rich_help_panel=BY_HAND)
 def summary(experiment: ExperimentFile) -> None:
     """Print Table 1 of a finished experiment, and where its page is."""
     from plumbline import config

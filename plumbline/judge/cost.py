@@ -20,6 +20,7 @@ from typing import Any
 from plumbline.artifacts import read_json, read_rows
 from plumbline.config import Experiment
 from plumbline.contracts import Judge, Responses
+from plumbline.errors import DataError
 from plumbline.judge.endpoint import serve
 from plumbline.judge.gateway import Gateway
 from plumbline.judge.ledger import Ledger
@@ -129,7 +130,7 @@ def _estimate(
                 rows = rows[: setting.align.probe_prompts] * probes(experiment, name)
             one = _count(experiment, benchmark, rows, judge, counter)
             counts += [one] * (len(files) - len(there))
-    except FileNotFoundError:
+    except (FileNotFoundError, DataError):
         return Estimate(name, benchmark, split, len(files))
     return Estimate(name, benchmark, split, len(files), *map(sum, zip(*counts, strict=True)))
 

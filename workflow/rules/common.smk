@@ -8,10 +8,29 @@ os.environ["PLUMBLINE_HOME"] = str(workflow.basedir)
 from plumbline import ENGINE, config as experiments, jobs, layout, plugins
 from plumbline.errors import PlumblineError
 
+
+def hold_budget(experiment):
+    """Stop before any job where the plan passes a budget; see docs/plan.md."""
+    from plumbline.operate.plan import budget, schedule
+
+    given = workflow.resource_settings
+    gpu = workflow.global_resources.get("gpu")
+    gpus = gpu and gpu.value
+    if workflow.non_local_exec:
+        places = schedule.Places(given.nodes, given.local_cores or 1, gpus)
+    else:
+        places = schedule.Places(given.cores or schedule.LAPTOP.jobs, None, gpus)
+    for note in budget.hold(experiment, layout.RESULTS, places):
+        print(note, file=sys.stderr)
+
+
 try:
     EXPERIMENT = experiments.parse(config, "the experiment")
     # Jobs read the experiment as it was parsed, with every override of the command line.
     os.environ["PLUMBLINE_EXPERIMENT"] = str(EXPERIMENT.write().resolve())
+    # Not in the process of a single job: what was allowed goes on.
+    if EXPERIMENT.budget.model_fields_set and workflow.is_main_process:
+        hold_budget(EXPERIMENT)
 except PlumblineError as error:
     print(f"{type(error).__name__}: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
