@@ -38,12 +38,10 @@ def said_by_nobody(work) -> str:
 
 
 @pytest.fixture
-def roots_folder(tmp_path):
+def roots_folder(open_path):
     """A folder which everybody may read and only root may write."""
-    for above in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
-        above.chmod(0o755)
-    (tmp_path / "results").mkdir(mode=0o755)
-    return tmp_path / "results"
+    (open_path / "results").mkdir(mode=0o755)
+    return open_path / "results"
 
 
 @pytest.mark.parametrize(

@@ -86,12 +86,21 @@ def test_json_has_all_that_a_file_says(command, tmp_path):
     assert mine["unranked"] == "fidelity: unverified"
 
 
-def test_the_list_takes_less_than_a_second():
-    """Of processor time, whatever else the machine does; that it loads no torch: test_app.py."""
-    code = "from plumbline.cli.app import main; main()"
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    subprocess.run([sys.executable, "-c", code, "methods"], check=True, capture_output=True)
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1
+def processor_seconds(code: str, *arguments: str) -> float:
+    """Of a Python process, the least of three."""
+    found = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+        found.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
+    return min(found)
+
+
+def test_the_list_takes_little_more_than_its_libraries():
+    """A ratio in one run, for machines differ; that it loads no torch: test_app.py."""
+    libraries = processor_seconds("import typer, pydantic, rich, yaml, pyarrow.parquet")
+    listed = processor_seconds("from plumbline.cli.app import main; main()", "methods")
+    assert listed < 4 * libraries
 
 
 @pytest.fixture(scope="module")

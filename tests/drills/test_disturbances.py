@@ -89,10 +89,8 @@ def test_file_times_in_the_future_and_the_past(finished: Drill, tmp_path: Path, 
     same(drill, finished)
 
 
-def test_the_results_belong_to_another_user(finished: Drill, tmp_path: Path) -> None:
-    drill = finished.copy(tmp_path / "checkout")
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
+def test_the_results_belong_to_another_user(finished: Drill, open_path: Path) -> None:
+    drill = finished.copy(open_path / "checkout")
     command = ["snakemake", "--cores", "1", "--configfile", "drill.yaml"]
     environment = drill.checkout.environment() | {"HOME": "/tmp", "XDG_CACHE_HOME": "/tmp/nobody"}
     done = subprocess.run(

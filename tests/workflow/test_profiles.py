@@ -10,11 +10,11 @@ from checkout import REPOSITORY, Checkout
 PROFILES = sorted((REPOSITORY / "profiles").glob("*/config.yaml"))
 RULES = sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
 
-#: What a profile may say: who runs jobs, how many at once, how long to wait, what to do with a job
-#: that failed. Not among them: config, configfile, rerun-triggers, allowed-rules, set-threads, ...
+#: What a profile may say: who runs jobs, how many at once, in which order, how long to wait, what
+#: to do with one that failed. Not among them: config, configfile, rerun-triggers, set-threads, ...
 KEYS = set(
     "executor jobs cores local-cores resources default-resources latency-wait retries "
-    "rerun-incomplete keep-going show-failed-logs seconds-between-status-checks".split()
+    "rerun-incomplete keep-going show-failed-logs seconds-between-status-checks scheduler".split()
 )
 #: The same of what belongs to one executor.
 OF_EXECUTORS = re.compile(r"(slurm|cluster-generic)-[a-z-]+")
