@@ -27,3 +27,6 @@ rule all:
     default_target: True
     input:
         EXPERIMENT.folder.report,
+        # By name: an aggregation that failed has lost them, and an older page would hide it.
+        EXPERIMENT.folder.rows,
+        EXPERIMENT.folder.tables,

@@ -70,6 +70,17 @@ def test_second_run_does_nothing(finished: Checkout) -> None:
     assert finished.planned() == set()
 
 
+def test_tables_that_a_failed_job_has_lost_are_made_again(checkout: Checkout) -> None:
+    """Though the page made of them is there; and with them the scores that are not."""
+    experiment = checkout.folder / "results" / "experiments" / "test"
+    (experiment / "rows.parquet").unlink()
+    shutil.rmtree(experiment / "tables")
+    score = next(checkout.folder.glob("results/*/runs/dpo/*/*/scores/toyland/*/rows.parquet"))
+    score.unlink()
+    planned = checkout.planned()
+    assert "aggregate" in planned and methods(planned, "score_validation") == {"dpo"}
+
+
 def test_keeping_fewer_models_reruns_nothing(finished: Checkout) -> None:
     assert finished.planned("--config", 'execution={"keep_models": "none"}') == set()
 
