@@ -194,12 +194,27 @@ def selecting(experiment: Experiment, folders: SettingFolder) -> list[Job]:
     ]
 
 
+def collected(experiment: Experiment) -> list[Path]:
+    """What the tables are made from: all scores and selections."""
+    settings = experiment.setting_folders().values()
+    return [
+        *(path for job in scoring_validation(experiment) for path in job.outputs),
+        *(path for job in scoring_test(experiment) for path in job.outputs),
+        *(
+            path
+            for folders in settings
+            for job in selecting(experiment, folders)
+            for path in job.outputs
+        ),
+    ]
+
+
 def finishing(experiment: Experiment) -> list[Job]:
     """The jobs that make tables, figures and the page."""
     folder, names = experiment.folder, (experiment.experiment,)
-    collected = (folder.rows, folder.items, folder.dynamics, folder.provenance, folder.tables)
+    made = (folder.rows, folder.items, folder.dynamics, folder.provenance, folder.tables)
     return [
-        Job("aggregate", "aggregate", names, collected),
+        Job("aggregate", "aggregate", names, made),
         Job("report", "report", names, (folder.report, folder.figures)),
     ]
 

@@ -1,8 +1,6 @@
 """Fixtures shared by all tests."""
 
 import os
-import tempfile
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -27,13 +25,3 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real test data absent: no folder {folder} (set PLUMBLINE_TEST_DATA)")
     return folder
-
-
-@pytest.fixture
-def open_path(tmp_path: Path) -> Path:
-    """tmp_path, which other users may read too: pytest keeps its folders to itself."""
-    root = Path(tempfile.gettempdir())
-    for folder in [tmp_path, *takewhile(lambda above: above != root, tmp_path.parents)]:
-        if folder.stat().st_uid == os.getuid():
-            folder.chmod(0o755)
-    return tmp_path

@@ -4,6 +4,8 @@ Root may write everywhere: a forked process becomes another user.
 """
 
 import os
+import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,13 @@ def said_by_nobody(work) -> str:
 
 
 @pytest.fixture
-def roots_folder(open_path):
-    """A folder which everybody may read and only root may write."""
-    (open_path / "results").mkdir(mode=0o755)
-    return open_path / "results"
+def roots_folder(tmp_path):
+    """A folder which everybody may read and only root may write; pytest keeps its own to itself."""
+    root = Path(tempfile.gettempdir())
+    for above in [tmp_path, *takewhile(lambda folder: folder != root, tmp_path.parents)]:
+        above.chmod(0o755)
+    (tmp_path / "results").mkdir(mode=0o755)
+    return tmp_path / "results"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from plumbline.jobs import Job
 def inputs(experiment: Experiment, job: Job) -> list[Path]:
     """The files of other jobs that a job waits for, as its rule asks for them."""
     if job.stage == "aggregate":
-        return collected(experiment)
+        return jobs.collected(experiment)
     if job.stage == "report":
         return list(jobs.finishing(experiment)[0].outputs[:4])
     folders = job.setting
@@ -48,14 +48,3 @@ def evaluated(experiment: Experiment, job: Job) -> list[Path]:
     if job.stage == "generate":
         return models
     return [*models, *jobs.responses(experiment, job.evaluations, job.split)]
-
-
-def collected(experiment: Experiment) -> list[Path]:
-    """What the tables are made from."""
-    scored = [*jobs.scoring_validation(experiment), *jobs.scoring_test(experiment)]
-    chosen = [
-        path
-        for folders in experiment.setting_folders().values()
-        for path in jobs.selections(experiment, folders, experiment.entrants)
-    ]
-    return [*(path for job in scored for path in job.outputs), *chosen]

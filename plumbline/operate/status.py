@@ -88,8 +88,9 @@ def stand(experiment: Experiment) -> Iterable[Standing]:
     """How each job stands, each after those that it waits for."""
     whole: set[Path] = set()
     found: dict[str, Standing] = {}
-    makers = {path: name_of(job) for job in jobs.every(experiment) for path in job.outputs}
-    for job in jobs.every(experiment):
+    every = jobs.every(experiment)
+    makers = {path: name_of(job) for job in every for path in job.outputs}
+    for job in every:
         done = standing(experiment, job)
         read = inputs(experiment, job)
         sources = dict.fromkeys(makers[path] for path in read if path not in whole)

@@ -56,6 +56,15 @@ def based(judged: str, tmp_path_factory: pytest.TempPathFactory) -> Drill:
 
 
 @pytest.fixture(scope="session")
+def answered(based: Drill, tmp_path_factory: pytest.TempPathFactory) -> Drill:
+    """Models are aligned and have answered; the judge has yet to be asked."""
+    drill = based.copy(tmp_path_factory.mktemp("answered") / "checkout")
+    listed = drill.run("--list-rules").split()
+    drill.run("--until", *(name for name in listed if name.startswith("generate_validation")))
+    return drill
+
+
+@pytest.fixture(scope="session")
 def finished(based: Drill, tmp_path_factory: pytest.TempPathFactory) -> Drill:
     """An undisturbed run."""
     drill = based.copy(tmp_path_factory.mktemp("finished") / "checkout")

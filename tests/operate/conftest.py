@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import yaml
+from finished_run import FILE
 
 from plumbline import config
 from plumbline.config import Experiment
@@ -22,36 +24,17 @@ def published() -> Path:
     return PUBLISHED
 
 
-TWO = """
-experiment: two
-settings:
-  small:
-    data: {source: toyland, documents: 30, demonstrations: 20, pairs: 40, validation: 6, test: 6}
-    model: {architecture: gpt_neox, hidden_size: 16, layers: 1, heads: 2, max_positions: 160,
-            tokenizer: toyland}
-    pretrain: {steps: 2, batch: 8, learning_rate: 0.004}
-    sft: {data: demonstrations, steps: 2, batch: 8, learning_rate: 0.001}
-    align: {learning_rate: 0.001, batch: {pairs: 16}}
-methods: {sft: {}, dpo: {beta: [0.1, 0.3]}, ipo: {tau: [0.1, 0.3]}}
-grid_points: 2
-seeds: [0]
-benchmarks: {toyland: {limit: 4, max_new_tokens: 6}, mt_bench: {max_new_tokens: 6}}
-select: {benchmark: toyland, metric: reward, title: Reward}
-judge: {name: toyland-gold}
-report:
-  title: Two methods
-  columns:
-    - {benchmark: toyland, metric: reward, title: Reward}
-    - {benchmark: mt_bench, metric: mt_bench, title: Score}
-  length: {benchmark: toyland, metric: length, title: Words}
-execution: {runs_per_job: 2, models_per_job: 1}
-"""
-
-
 @pytest.fixture
 def two(tmp_path, monkeypatch) -> Experiment:
     """Two methods of two points, in an empty folder that jobs have yet to fill. A test job tests
     one method."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "two.yaml").write_text(TWO)
+    raw = yaml.safe_load(FILE)
+    raw |= {
+        "experiment": "two",
+        "methods": {"sft": {}, "dpo": {"beta": [0.1, 0.3]}, "ipo": {"tau": [0.1, 0.3]}},
+        "seeds": [0],
+        "execution": {"runs_per_job": 2, "models_per_job": 1},
+    }
+    Path("two.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     return config.read(Path("two.yaml"))

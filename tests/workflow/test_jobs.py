@@ -1,8 +1,11 @@
 """The jobs as objects, held against what Snakemake ran."""
 
+import re
+
 import pytest
 
 from plumbline import config, jobs
+from plumbline.operate.chain import inputs
 
 
 @pytest.fixture
@@ -29,3 +32,17 @@ def test_a_job_comes_after_those_whose_files_it_reads(expected):
     for number, job in enumerate(expected):
         if job.stage in ("generate", "score") and job.runs:
             assert all(made[run.record] < number for run in job.runs)
+
+
+def test_jobs_read_what_the_rules_ask_for(fresh, monkeypatch):
+    """Of other jobs; what is the checkout's own, such as a method's file, is left out."""
+    said = fresh.snakemake("-n", "--configfile", "config/test.yaml")
+    asked = {
+        found[2]: {path for path in found[1].split(", ") if path.startswith("results/")}
+        for block in re.split(r"\n(?:local)?rule ", said)
+        if (found := re.search(r"    input: (.*)\n(?:    .*\n)*?    log: (.*)", block))
+    }
+    monkeypatch.chdir(fresh.folder)
+    experiment = config.read(fresh.folder / "config" / "test.yaml")
+    read = {str(job.log): {*map(str, inputs(experiment, job))} for job in jobs.every(experiment)}
+    assert asked == {log: paths for log, paths in read.items() if paths}

@@ -1,12 +1,6 @@
 rule aggregate:
     input:
-        [path for job in jobs.scoring_validation(EXPERIMENT) for path in job.outputs],
-        [path for job in jobs.scoring_test(EXPERIMENT) for path in job.outputs],
-        [
-            path
-            for folders in SETTINGS.values()
-            for path in jobs.selections(EXPERIMENT, folders, EXPERIMENT.entrants)
-        ],
+        jobs.collected(EXPERIMENT),
         EXPERIMENT.judge.audit or [],
     output:
         EXPERIMENT.folder.rows,
