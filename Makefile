@@ -26,8 +26,7 @@ demo: setup
 	@$(BIN)/plumbline summary config/quickstart.yaml
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder \
-		-m "not slow and not drill and not cluster"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow and not drill and not cluster"
 
 # Everything that can end or disturb a run, on a small one; the kills at MOMENTS moments each. SEED is
 # printed, and repeats them. docs/reliability.md says what was run.

@@ -13,11 +13,6 @@ settings.load_profile("shared machine")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole pipelines first: at the end one would keep a process busy while the others are idle."""
-    items.sort(key=lambda item: "workflow" not in item.path.parts)
-
-
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
