@@ -68,4 +68,4 @@ def test_under_every_profile_a_finished_run_is_finished(finished: Checkout, tmp_
     parsed = finished.folder / "results/experiments/test/config"
     before = sorted(parsed.iterdir())
     assert finished.planned("--workflow-profile", str(tmp_path)) == set()
-    assert sorted(parsed.iterdir()) == before and len(before) == 1
+    assert sorted(parsed.iterdir()) == before != []
