@@ -3,6 +3,15 @@
 Each message names the key, the value it got, and what would have been right.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The known name nearest to `name`, as a question and a space; nothing where none is near."""
+    near = get_close_matches(name, sorted(known), n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
+
 
 class PlumblineError(Exception):
     """Base class; `exit_code` is what the command line returns."""

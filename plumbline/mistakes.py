@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from plumbline import plugins, schema
-from plumbline.errors import ConfigError, MethodError
+from plumbline.errors import ConfigError, MethodError, did_you_mean
 from plumbline.layout import point_name
 from plumbline.schema import Align
 
@@ -54,8 +53,8 @@ def _sentence(item: dict[str, Any], known: set[str]) -> str:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    """The end of a sentence that lists no names."""
+    return f"; {did_you_mean(name, known)}".rstrip("; ")
 
 
 def _keys_of(model: type[BaseModel]) -> set[str]:
@@ -181,8 +180,8 @@ def _like_problems(
     like = methods[name]["like"]
     others = [key for key, value in methods.items() if key != plugins.SFT and "like" not in value]
     if like not in others:
-        hint = _hint(str(like), others)
-        yield f".like: {like!r} is not a method of this file{hint}; known: {', '.join(others)}"
+        hint = did_you_mean(str(like), others)
+        yield f".like: {like!r} is not a method of this file; {hint}known: {', '.join(others)}"
     elif _is_itself(methods, name):
         yield f".like: this is {like} itself; give it labels, a flip, prompts or other values"
     if not re.fullmatch(schema.NAME, str(name)):
@@ -210,7 +209,8 @@ def _point_problems(
 ) -> Iterator[str]:
     known = {item.name: item for item in spec.hyperparameters}
     for key in (key for key in values if key not in known):
-        yield f"{key}: unknown hyperparameter{_hint(key, known)}; known: {', '.join(known)}"
+        hint = did_you_mean(key, known)
+        yield f"{key}: unknown hyperparameter; {hint}known: {', '.join(known)}"
     for key in (key for key, value in values.items() if value == []):
         yield f"{key}: an empty list leaves no point to train"
     points = [{key: point[key] for key in point if key in known} for point in schema.grid(values)]
@@ -269,7 +269,7 @@ def _benchmark_problems(raw: dict[str, Any]) -> list[str]:
             continue
         unknown = (options if isinstance(options, dict) else {}).keys() - known
         problems += [
-            f"benchmarks.{name}.{key}: unknown option{_hint(key, known)}; "
+            f"benchmarks.{name}.{key}: unknown option; {did_you_mean(key, known)}"
             f"known: {', '.join(sorted(known))}"
             for key in sorted(unknown)
         ]

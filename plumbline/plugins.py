@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 from plumbline.artifacts import digest, folder_digest
 from plumbline.batches import ANNOTATED, EMBEDDED, FEEDBACK
 from plumbline.contracts import RANGES, BenchmarkCard, MethodCard, Metric
-from plumbline.errors import ConfigError, MethodError
+from plumbline.errors import ConfigError, MethodError, did_you_mean
 
 #: The checkout whose `losses/` and `benchmarks/` are read: the one whose Snakefile runs.
 HOME = Path(os.environ.get("PLUMBLINE_HOME", Path(__file__).resolve().parent.parent))
@@ -126,9 +125,9 @@ def find(name: str, folders: list[Path], noun: str) -> Path:
     if found:
         return found[0]
     known = [path.stem for folder in folders for path in names_in(folder)]
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"unknown {noun} {name!r}: {hint}known: {', '.join(sorted(known))}")
+    raise ConfigError(
+        f"unknown {noun} {name!r}: {did_you_mean(name, known)}known: {', '.join(sorted(known))}"
+    )
 
 
 def names_in(folder: Path) -> Iterator[Path]:

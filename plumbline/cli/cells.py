@@ -4,7 +4,6 @@ the result rows that it is made of."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from plumbline.aggregate import Entry, Heading, Line, TableOne, validation_grid
@@ -12,7 +11,7 @@ from plumbline.aggregate.columns import fits
 from plumbline.aggregate.uncertainty import Certainty
 from plumbline.cli import tables
 from plumbline.config import Experiment
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, did_you_mean
 from plumbline.layout import SettingFolder
 from plumbline.report.protocol import entry_sheet
 from plumbline.report.uncertainty import cell_sheet
@@ -28,9 +27,7 @@ def nearest(name: str, known: Mapping[str, Any], noun: str) -> Any:
     """What has this name; ConfigError with the nearest name that there is."""
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"no {noun} {name!r}: {hint}known: {', '.join(known)}")
+    raise ConfigError(f"no {noun} {name!r}: {did_you_mean(name, known)}known: {', '.join(known)}")
 
 
 def table_of(experiment: Experiment, folders: SettingFolder) -> TableOne:

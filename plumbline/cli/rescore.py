@@ -5,11 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, did_you_mean
 from plumbline.plugins import BENCHMARKS, BenchmarkSpec, benchmark_spec, load_benchmark, names_in
 
 FUNCTION = "rescore"
@@ -50,9 +49,8 @@ def options(function: Callable, words: list[str], help: str) -> dict[str, Any]:
     found = {}
     for key, value in _pairs(words, help):
         if key not in parameters:
-            near = get_close_matches(key, parameters, n=1)
-            hint = f"; did you mean --{near[0]}?" if near else ""
-            raise ConfigError(f"--{key}: unknown option{hint}\n\n{help}")
+            hint = did_you_mean(key, parameters)
+            raise ConfigError(f"--{key}: unknown option; {hint}the options:\n\n{help}")
         if parameters[key].annotation is Path and not Path(value).is_file():
             raise ConfigError(f"--{key}: no file {value}\n\n{help}")
         found[key] = Path(value) if parameters[key].annotation is Path else value

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, did_you_mean
 from plumbline.plugins import MethodSpec, load_method
 
 
@@ -19,10 +18,8 @@ def loss_at(spec: MethodSpec, point: Mapping[str, Any]) -> Callable:
     known = {item.name: item for item in spec.hyperparameters}
     for key, value in point.items():
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
             raise ConfigError(
-                f"{spec.name} has no hyperparameter {key!r}; {hint}it has "
+                f"{spec.name} has no hyperparameter {key!r}; {did_you_mean(key, known)}it has "
                 f"{', '.join(known) or 'none'}"
             )
         if problem := known[key].problem(value):

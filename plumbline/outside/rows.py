@@ -16,14 +16,13 @@ import ast
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from plumbline.batches import NEEDS, OF_EXAMPLES, READINGS, Completions, Lists, Pairs, Singles
-from plumbline.errors import DataError, MethodError
+from plumbline.errors import DataError, MethodError, did_you_mean
 from plumbline.plugins import MethodSpec
 
 #: The columns of each feedback, and what the keys of each end in.
@@ -195,11 +194,10 @@ class _Reader:
         known = keys(self.spec.feedback)
         for place, row in enumerate(self.rows):
             for key in (key for key in row if key not in known):
-                near = get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
                 raise DataError(
-                    f"row {place}: unknown key {key!r}; {hint}{self.spec.name} learns from "
-                    f"{self.spec.feedback}, whose keys are {', '.join(known)}"
+                    f"row {place}: unknown key {key!r}; {did_you_mean(key, known)}"
+                    f"{self.spec.name} learns from {self.spec.feedback}, whose keys are "
+                    f"{', '.join(known)}"
                 )
 
     def column(self, end: str, start: str = "") -> Completions:
