@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -39,7 +40,8 @@ LOOK = {
     "svg.fonttype": "none",
     "svg.hashsalt": "plumbline",
 }
-LABEL_POINTS = 9.0
+#: Sizes of letters in points: of a line's title, and of what stands beside a point.
+LABEL_POINTS, POINT_LABEL = 9.0, 7.5
 LINE_HEIGHT = 1.35
 
 
@@ -73,6 +75,14 @@ def to_png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
+class Text(NamedTuple):
+    """What stands beside a point; lines: how many lines of text it stands above it."""
+
+    words: str
+    colour: str
+    lines: float
+
+
 def label_ends(axes: Axes, ends: Iterable[tuple[float, float, Style]]) -> None:
     """Write each line's title to the right of the axes, level with its end (x, y), none on another.
 
@@ -81,8 +91,7 @@ def label_ends(axes: Axes, ends: Iterable[tuple[float, float, Style]]) -> None:
     ends = sorted(ends, key=lambda end: end[1])
     low, high = axes.get_ylim()
     heights = [(y - low) / (high - low) for _, y, _ in ends]
-    box = axes.get_window_extent()
-    gap = LABEL_POINTS * LINE_HEIGHT / (box.height / axes.figure.dpi * 72)
+    gap = line_height(axes, LABEL_POINTS)
     last = max((x for x, _, _ in ends), default=0)
     for (x, y, style), height in zip(ends, spread(heights, gap), strict=True):
         if x < last:
@@ -110,6 +119,39 @@ def label_ends(axes: Axes, ends: Iterable[tuple[float, float, Style]]) -> None:
             size=LABEL_POINTS,
             parse_math=False,
         )
+
+
+def label_points(axes: Axes, points: Iterable[tuple[float, float, Text]]) -> None:
+    """Write a text beside each point (x, y), none on another, towards the middle.
+
+    Call it once the limits are final.
+    """
+    middle, (low, high) = sum(axes.get_xlim()) / 2, axes.get_ylim()
+    line = line_height(axes, POINT_LABEL)
+    levels = sorted(
+        ((y - low) / (high - low) + line * text.lines, x, text) for x, y, text in points
+    )
+    heights = spread([level for level, *_ in levels], line)
+    for (_, x, text), height in zip(levels, heights, strict=True):
+        axes.annotate(
+            text.words,
+            xy=(x, height),
+            xycoords=("data", "axes fraction"),
+            xytext=(-9 if x > middle else 9, 0),
+            textcoords="offset points",
+            ha="right" if x > middle else "left",
+            va="center_baseline",
+            size=POINT_LABEL,
+            color=text.colour,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.7, "pad": 0},
+            parse_math=False,
+            in_layout=False,
+        )
+
+
+def line_height(axes: Axes, size: float) -> float:
+    """What a line of text takes of the axes' height; size: of its letters, in points."""
+    return size * LINE_HEIGHT / (axes.get_window_extent().height / axes.figure.dpi * 72)
 
 
 def spread(heights: list[float], gap: float) -> list[float]:

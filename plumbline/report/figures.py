@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from plumbline.aggregate import Cell, Grid, GridRow, TableOne, records
-from plumbline.report.canvas import label_ends, panels, with_our_look
+from plumbline.report.canvas import Text, label_ends, label_points, panels, with_our_look
 from plumbline.report.curves import Curve, curve, from_start, series
 from plumbline.report.pro_curves import regularizer, regularizer_gradient
 from plumbline.report.styles import INK, MUTED, PAPER, PAPER_METHODS, Style
@@ -136,8 +136,11 @@ def frontier(quality: Grid, cost: Grid, styles: Mapping[str, Style]) -> Figure:
     )
     for axes in grid.flat[len(tuned) :]:
         axes.set_visible(False)
-    for axes, row in zip(grid.flat, tuned, strict=False):
+    drawn = list(zip(grid.flat, tuned, strict=False))
+    for axes, row in drawn:
         draw_path(axes, row, paths, styles)
+    for axes, row in drawn:  # panels share limits, which the last one may have moved
+        label_path(axes, row, paths[row.method])
     figure.supxlabel(cost.column.title, color=MUTED, size=9)
     figure.supylabel(quality.column.title, color=MUTED, size=9)
     return figure
@@ -171,27 +174,18 @@ def draw_path(
             axes.plot(*zip(*points.values(), strict=True), color=MUTED, lw=1, alpha=0.4, zorder=1)
     colour = styles[row.method].colour
     axes.plot(*zip(*paths[row.method].values(), strict=True), "-o", color=colour, markersize=5)
-    ends = (next(iter(paths[row.method])), next(reversed(paths[row.method])))
-    lengths = [x for points in paths.values() for x, _ in points.values()]
-    middle = (min(lengths) + max(lengths)) / 2
-    for label, (x, y) in paths[row.method].items():
-        if label == row.selected:
-            axes.plot(x, y, "o", markersize=11, fillstyle="none", color=INK, markeredgewidth=1.2)
-        if label in (*ends, row.selected):
-            axes.annotate(
-                label,
-                (x, y),
-                # Into the panel: a point may have a long name.
-                xytext=(-8 if x > middle else 8, 5 if label == row.selected else -8),
-                ha="right" if x > middle else "left",
-                textcoords="offset points",
-                size=7.5,
-                color=INK if label == row.selected else MUTED,
-                parse_math=False,
-                in_layout=False,
-            )
+    if place := paths[row.method].get(row.selected):
+        axes.plot(*place, "o", markersize=11, fillstyle="none", color=INK, markeredgewidth=1.2)
     describe(axes, row.title, "", "")
     axes.margins(x=0.22, y=0.12)
+
+
+def label_path(axes: Axes, row: GridRow, points: Mapping[str, tuple[float, float]]) -> None:
+    """Name the grid's first and last point and the selected one."""
+    texts = {label: Text(label, MUTED, -0.8) for label in (next(iter(points)), [*points][-1])}
+    if row.selected in points:
+        texts[row.selected] = Text(row.selected, INK, 0.8)
+    label_points(axes, [(*points[label], text) for label, text in texts.items()])
 
 
 @with_our_look

@@ -1,10 +1,12 @@
 """Labels that do not overlap, and bytes that do not change."""
 
+from itertools import combinations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.report.canvas import spread, to_png, to_svg
+from plumbline.report.canvas import Text, label_points, panels, spread, to_png, to_svg
 from plumbline.report.figures import pro_figure
 
 
@@ -24,6 +26,17 @@ def test_labels_keep_their_order_and_distance(heights, gap):
     assert len(found) == len(heights)
     distances = [b - a for a, b in zip(found, found[1:], strict=False)]
     assert all(distance >= gap - 1e-9 for distance in distances)
+
+
+def test_labels_of_points_in_one_place_stand_apart_and_inside():
+    """As matplotlib measures them; the same label's box would be the same without `spread`."""
+    figure, ((axes,),) = panels(1, 1, width=4, height=3)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    label_points(axes, [(x, 0.5, Text("beta=0.1", "k", -0.8)) for x in (0.2, 0.2, 0.9)])
+    figure.draw_without_rendering()
+    *boxes, frame = [item.get_window_extent() for item in (*axes.texts, axes)]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    assert all(frame.x0 < box.x0 and box.x1 < frame.x1 for box in boxes)
 
 
 def test_same_figure_same_bytes():
