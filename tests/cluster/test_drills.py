@@ -67,7 +67,8 @@ def test_a_job_is_cancelled(cluster, undisturbed):
     """Nothing to type: the profile's `retries` submits it again."""
     process = cluster.train()
     slurm("scancel", job_of(cluster))
-    assert starts(cluster.finish(process)) == 2
+    said = cluster.finish(process)
+    assert starts(said) == 2, said
     assert is_as_if_nothing_had_happened(cluster, undisturbed)
 
 
@@ -77,31 +78,11 @@ def test_a_node_is_drained(cluster, undisturbed):
     node = of_job(job_of(cluster), "NodeList")
     slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=drill")
     try:
-        assert starts(cluster.finish(process)) == 1
+        said = cluster.finish(process)
+        assert starts(said) == 1, said
     finally:
         slurm("scontrol", "update", f"nodename={node}", "state=resume")
     assert is_as_if_nothing_had_happened(cluster, undisturbed)
-
-
-def test_a_node_is_gone(cluster, undisturbed):
-    """Nothing to type: Slurm queues its job again."""
-    process = cluster.train()
-    job = job_of(cluster)
-    node = of_job(job, "NodeList")
-    os.kill(slurm_machine.pid(f"slurmd.{node}"), signal.SIGKILL)
-    for each in [*processes_on("SLURMD_NODENAME", node), *steps_of(job)]:
-        with suppress(psutil.Error):
-            each.kill()
-    said = cluster.finish(process)
-    assert starts(said) == 1 and of_job(job, "Restarts") == "1"
-    slurm_machine.start_node(node)
-    assert is_as_if_nothing_had_happened(cluster, undisturbed)
-
-
-def steps_of(job: str) -> list[psutil.Process]:
-    """Slurm's own processes beside a job's, which are called `slurmstepd: [JOB.batch]`."""
-    found = psutil.process_iter(["cmdline"])
-    return [each for each in found if f"[{job}." in " ".join(each.info["cmdline"] or [])]
 
 
 def test_snakemake_is_killed(cluster, undisturbed):
@@ -120,5 +101,26 @@ def test_a_job_meets_its_time_limit(limited, undisturbed):
     """Nothing to type: the profile's `retries` submits it again, and it goes on."""
     cluster, process = limited
     said = cluster.finish(process)
-    assert "TIMEOUT" in said and starts(said) == 2
+    assert "TIMEOUT" in said and starts(said) == 2, said
     assert is_as_if_nothing_had_happened(cluster, undisturbed)
+
+
+def test_a_node_is_gone(cluster, undisturbed):
+    """Nothing to type: Slurm queues its job again. Last, as `limited`'s job may be there, too."""
+    process = cluster.train()
+    job = job_of(cluster)
+    node = of_job(job, "NodeList")
+    os.kill(slurm_machine.pid(f"slurmd.{node}"), signal.SIGKILL)
+    for each in [*processes_on("SLURMD_NODENAME", node), *steps_of(job)]:
+        with suppress(psutil.Error):
+            each.kill()
+    said = cluster.finish(process)
+    assert starts(said) == 1 and of_job(job, "Restarts") == "1", said
+    slurm_machine.start_node(node)
+    assert is_as_if_nothing_had_happened(cluster, undisturbed)
+
+
+def steps_of(job: str) -> list[psutil.Process]:
+    """Slurm's own processes beside a job's, which are called `slurmstepd: [JOB.batch]`."""
+    found = psutil.process_iter(["cmdline"])
+    return [each for each in found if f"[{job}." in " ".join(each.info["cmdline"] or [])]
