@@ -49,7 +49,7 @@ def options(function: Callable, words: list[str], help: str) -> dict[str, Any]:
     found = {}
     for key, value in _pairs(words, help):
         if key not in parameters:
-            hint = did_you_mean(key, parameters)
+            hint = did_you_mean(f"--{key}", [f"--{name}" for name in parameters])
             raise ConfigError(f"--{key}: unknown option; {hint}the options:\n\n{help}")
         if parameters[key].annotation is Path and not Path(value).is_file():
             raise ConfigError(f"--{key}: no file {value}\n\n{help}")

@@ -124,7 +124,7 @@ def label_ends(axes: Axes, ends: Iterable[tuple[float, float, Style]]) -> None:
 def label_points(axes: Axes, points: Iterable[tuple[float, float, Text]]) -> None:
     """Write a text beside each point (x, y), none on another, towards the middle.
 
-    Call it once the limits are final.
+    Call it once the limits are final. Texts lie above the grid, below lines of ordinary zorder.
     """
     middle, (low, high) = sum(axes.get_xlim()) / 2, axes.get_ylim()
     line = line_height(axes, POINT_LABEL)
@@ -144,6 +144,7 @@ def label_points(axes: Axes, points: Iterable[tuple[float, float, Text]]) -> Non
             size=POINT_LABEL,
             color=text.colour,
             bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.7, "pad": 0},
+            zorder=1.5,
             parse_math=False,
             in_layout=False,
         )

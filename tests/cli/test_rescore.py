@@ -41,7 +41,7 @@ def test_both_ways_of_typing_an_option(file):
     ("words", "message"),
     [
         ([], "--outputs: required, not given"),
-        (["--output", "x"], "--output: unknown option; did you mean 'outputs'?"),
+        (["--output", "x"], "--output: unknown option; did you mean '--outputs'?"),
         (["--outputs", "absent.json"], "--outputs: no file absent.json"),
         (["--outputs"], "--outputs: has no value"),
         (["outputs"], "'outputs': expected an option"),
